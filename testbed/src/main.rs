@@ -1,2 +1,3 @@
-//! placeholder
+//! The `herdiff-testbed` command.
+
 fn main() {}
