@@ -5,5 +5,9 @@
 
 pub mod attack;
 pub mod dice;
+pub mod fault;
 pub mod fleet;
+pub mod ground;
+pub mod serve;
+pub mod site;
 pub mod tree;
