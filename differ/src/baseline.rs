@@ -77,7 +77,7 @@ fn of_query<'a>(
     for (host, has) in hosts.iter().enumerate() {
         let added: Vec<_> = has.rows.iter().map(|&(id, _)| id).filter(|&id| is_new(id)).collect();
         let lacking = lacking(has, &expected);
-        events.extend(pairing::events(host, &added, &lacking, has, &view.compared, &view.identities));
+        events.extend(pairing::events(host, &added, &lacking, &view.compared, &view.identities));
     }
 
     let counts = Counts::of(hosts, size);

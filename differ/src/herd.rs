@@ -64,7 +64,7 @@ fn events(view: &QueryView<'_>, hosts: &[HostIdentities], counts: &Counts) -> Ve
     for (host, has) in hosts.iter().enumerate() {
         let added: Vec<_> = has.rows.iter().map(|&(id, _)| id).filter(|&id| is_odd(id)).collect();
         let lacking = lacking(has, &usual);
-        events.extend(pairing::events(host, &added, &lacking, has, &view.compared, &view.identities));
+        events.extend(pairing::events(host, &added, &lacking, &view.compared, &view.identities));
     }
     events
 }

@@ -88,3 +88,17 @@ fn a_query_that_the_baseline_lacks_is_said() {
     assert!(report.notes.contains(&Note::NotInBaseline { queries: 1 }), "{:?}", report.notes);
     assert!(report.findings.iter().all(|finding| finding.query.as_str() != "mounts"));
 }
+
+#[test]
+fn each_herd_is_held_against_the_clean_hosts_of_that_herd() {
+    let mut baseline = clean(2);
+    baseline.visits[1].herd = "db".into();
+    baseline.row(1, "users", "username=postgres|uid=70|shell=/bin/sh");
+    let mut target = clean(2);
+    target.visits[1].herd = "db".into();
+    target.row(0, "users", "username=postgres|uid=70|shell=/bin/sh");
+    let report = compare(&baseline, &target);
+    let told: Vec<_> = report.findings.iter().map(|finding| (finding.host.as_str(), finding.kind)).collect();
+    assert!(told.contains(&("web-00", Kind::Added)), "a database's user on a web server: {told:?}");
+    assert!(told.contains(&("web-01", Kind::Missing)), "{told:?}");
+}

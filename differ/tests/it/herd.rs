@@ -168,13 +168,44 @@ fn a_column_that_one_engine_lacks_is_unknown_not_changed() {
 #[test]
 fn a_liar_cannot_take_columns_from_the_others() {
     let mut fleet = herd();
-    fleet.clear(6, "users").row(6, "users", "username=root").row(
-        2,
-        "users",
-        "username=eve|uid=0|directory=/",
-    );
+    fleet.clear(6, "users").row(6, "users", "username=root");
+    fleet.clear(2, "users").row(2, "users", "username=root|uid=0|directory=/var/tmp/.r");
     let report = compare(&fleet);
-    assert_eq!(best(&report).title, "user eve (uid 0)");
+    assert_eq!((best(&report).host.as_str(), best(&report).kind), ("web-02", Kind::Changed));
+    assert_eq!(best(&report).prevalence, Prevalence { present: 1, absent: 10, unknown: 1 });
+}
+
+#[test]
+fn a_herd_of_two_minds_is_not_odd() {
+    let mut fleet = herd();
+    for host in 0..12 {
+        let version = if host % 3 == 0 { "2" } else { "1" };
+        fleet.row(host, "users", &format!("username=app|uid={version}|directory=/"));
+    }
+    assert_eq!(compare(&fleet).findings, []);
+}
+
+#[test]
+fn what_an_intruder_did_often_does_not_make_it_usual() {
+    let mut fleet = herd();
+    for n in 0..9 {
+        fleet.row(4, "users", &format!("username=eve{n}|uid=90{n}|directory=/"));
+    }
+    let report = compare(&fleet);
+    assert_eq!(report.findings.len(), 9);
+    assert!(best(&report).score > 5.0, "{}", best(&report).score);
+}
+
+#[test]
+fn what_a_host_said_last_counts() {
+    let mut fleet = herd();
+    let first = fleet.visits[5].clone();
+    fleet.row(5, "users", "username=eve|uid=0|directory=/");
+    fleet.visits.insert(0, first.clone());
+    let report = compare(&fleet);
+    assert_eq!((report.coverage.hosts, report.findings.len()), (12, 1));
+    fleet.visits.push(first);
+    assert_eq!(compare(&fleet).findings, []);
 }
 
 #[test]
