@@ -3,7 +3,7 @@
 //! This crate knows no network, clock, terminal or runtime. It reads and writes bundles through `Read` and
 //! `Write` that its callers open.
 
-// pub mod bundle;
+pub mod bundle;
 pub mod knowledge;
 pub mod name;
 pub mod outcome;

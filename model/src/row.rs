@@ -126,10 +126,10 @@ fn read_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
-/// True where the bytes are exactly this many whole cells. Rows from files are checked with it once.
-pub(crate) fn holds_cells(bytes: &[u8], count: usize) -> bool {
+/// How many bytes this many cells take at the start of these bytes; `None` where there are fewer.
+pub(crate) fn cells_len(bytes: &[u8], count: usize) -> Option<usize> {
     let mut cells = Cells { rest: bytes };
-    cells.by_ref().take(count).count() == count && cells.rest.is_empty()
+    (cells.by_ref().take(count).count() == count).then(|| bytes.len() - cells.rest.len())
 }
 
 /// Rows of one query that have the same columns, as they came from one host.
@@ -152,8 +152,12 @@ impl RowBatch {
         Self { columns, order, cells: Vec::new(), ends: Vec::new() }
     }
 
-    /// Adds a row whose cells stand in the sender's order. A missing cell is empty.
+    /// Adds a row whose cells stand in the sender's order. A missing cell is empty. A row without columns says nothing
+    /// and is not added.
     pub fn push(&mut self, sent: &[impl AsRef<[u8]>]) {
+        if self.order.is_empty() {
+            return;
+        }
         for &position in &self.order {
             push_cell(&mut self.cells, sent.get(position).map_or(&[], AsRef::as_ref));
         }
@@ -218,15 +222,15 @@ mod tests {
     fn damaged_cells_are_noticed() {
         let mut cells = Vec::new();
         push_cell(&mut cells, b"abc");
-        assert!(holds_cells(&cells, 1));
-        assert!(!holds_cells(&cells, 2));
-        assert!(!holds_cells(&cells[..2], 1));
-        assert!(!holds_cells(&[0xff; 12], 1));
+        assert_eq!(cells_len(&cells, 1), Some(4));
+        assert_eq!(cells_len(&cells, 2), None);
+        assert_eq!(cells_len(&cells[..2], 1), None);
+        assert_eq!(cells_len(&[0xff; 12], 1), None);
     }
 
     proptest! {
         #[test]
-        fn any_bytes_come_back(cells in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..6)) {
+        fn any_bytes_come_back(cells in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..6)) {
             let columns: Vec<ColumnName> = (0..cells.len()).map(|n| format!("c{n}").into()).collect();
             let mut batch = RowBatch::new(&columns);
             batch.push(&cells);

@@ -1,6 +1,6 @@
 //! The rows of one query over all hosts of a bundle, each distinct row once.
 
-use crate::row::{Columns, Row, RowBatch, holds_cells};
+use crate::row::{Columns, Row, RowBatch};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasher, RandomState};
@@ -87,7 +87,7 @@ impl RowTable {
     fn intern_shape(&mut self, columns: &Columns) -> ShapeId {
         let known = self.shapes.iter().position(|shape| shape == columns);
         ShapeId(known.unwrap_or_else(|| {
-            self.shapes.push(columns.clone());
+            self.append_shape(columns.clone());
             self.shapes.len() - 1
         }) as u32)
     }
@@ -112,12 +112,10 @@ impl RowTable {
         self.shapes.push(columns);
     }
 
-    /// Adds a row as a file holds it, at the next number and without looking for an equal one.
-    ///
-    /// `None` where the bytes are not the cells of that shape.
-    pub(crate) fn append_encoded(&mut self, shape: ShapeId, cells: &[u8]) -> Option<RowId> {
-        let columns = self.shapes.get(shape.0 as usize)?;
-        holds_cells(cells, columns.len()).then(|| self.rows.push(shape, cells))
+    /// Adds a row as a file holds it, at the next number and without looking for an equal one. The caller has checked
+    /// that these are the cells of that shape.
+    pub(crate) fn append_encoded(&mut self, shape: ShapeId, cells: &[u8]) {
+        self.rows.push(shape, cells);
     }
 }
 

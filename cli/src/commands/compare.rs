@@ -1,0 +1,138 @@
+//! `herdiff outliers` and `herdiff diff`: from bundles to findings.
+
+use crate::bundle_file;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::output::findings::Selection;
+use crate::output::{Format, coverage, findings, print};
+use crate::screen::escape::escape;
+use crate::screen::{Screen, Style};
+use herdiff_differ::Report;
+use herdiff_model::bundle::{Bundle, Ending};
+use std::path::PathBuf;
+
+/// Every host against its herd.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  herdiff outliers sweep.herd --top 20")]
+pub(crate) struct OutliersArgs {
+    /// The bundle to look at
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// Hosts against a baseline.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  herdiff diff golden.herd today.herd --format ndjson")]
+pub(crate) struct DiffArgs {
+    /// A bundle of hosts that are known to be good
+    #[arg(value_name = "BASELINE")]
+    baseline: PathBuf,
+    /// The bundle to look at
+    #[arg(value_name = "TARGET")]
+    target: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// What is shown of a comparison, and what makes it fail.
+#[derive(clap::Args)]
+struct Choice {
+    /// How to write the findings
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// List findings from this score on, in bits
+    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_SCORE, allow_negative_numbers = true)]
+    min_score: f64,
+    /// List no more than this many findings
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    top: usize,
+    /// Exit with 1 when a finding has this score or more: a number of bits, or `never`
+    #[arg(long, value_name = "BITS", default_value_t = FailOn::default())]
+    fail_on: FailOn,
+}
+
+/// Where a difference is worth a look: some six bits of rarity and two of danger.
+const DEFAULT_SCORE: f64 = 8.0;
+
+/// When findings make the command fail.
+#[derive(Clone, Copy, Debug)]
+enum FailOn {
+    Score(f64),
+    Never,
+}
+
+impl Default for FailOn {
+    fn default() -> Self {
+        Self::Score(DEFAULT_SCORE)
+    }
+}
+
+impl std::fmt::Display for FailOn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Score(score) => score.fmt(f),
+            Self::Never => f.write_str("never"),
+        }
+    }
+}
+
+impl std::str::FromStr for FailOn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self::Never),
+            _ => text.parse().map(Self::Score).map_err(|_| "neither a number of bits nor `never`".to_owned()),
+        }
+    }
+}
+
+pub(crate) fn outliers(args: &OutliersArgs) -> Result<Exit, Failure> {
+    let bundle = bundle_file::read(&args.bundle)?;
+    let report = herdiff_differ::outliers(&bundle, &bundle_file::tables()?);
+    finish(&report, &args.choice, &[(&args.bundle, &bundle)])
+}
+
+pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
+    let baseline = bundle_file::read(&args.baseline)?;
+    let target = bundle_file::read(&args.target)?;
+    let report = herdiff_differ::diff(&baseline, &target, &bundle_file::tables()?);
+    finish(&report, &args.choice, &[(&args.target, &target), (&args.baseline, &baseline)])
+}
+
+fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> Result<Exit, Failure> {
+    let screen = Screen::stdout();
+    let selection = Selection { min_score: choice.min_score, top: choice.top };
+    findings::render(report, selection, choice.format, screen)
+        .and_then(print)
+        .map_err(|error| Failure::usage("cannot write the findings").why(error))?;
+
+    let cut = |(_, bundle): &&(&PathBuf, &Bundle)| matches!(bundle.ending, Ending::Open { .. });
+    let cut: Vec<_> = bundles.iter().filter(cut).map(|(path, _)| path).collect();
+    if choice.format == Format::Table {
+        let mut text = coverage::suspects(&report.suspects, choice.min_score).unwrap_or_default();
+        text += &coverage::render(&report.coverage, &report.notes, screen);
+        for path in &cut {
+            let line = format!(
+                "{} ends early: its sweep was stopped or the file was cut; what follows is not known.",
+                escape(path.as_os_str().as_encoded_bytes())
+            );
+            text += &screen.paint(Style::Alarm, &line);
+            text.push('\n');
+        }
+        print(text).map_err(|error| Failure::usage("cannot write the coverage").why(error))?;
+    }
+
+    let alarming = match choice.fail_on {
+        FailOn::Score(score) => report.findings.iter().any(|finding| finding.score >= score),
+        FailOn::Never => false,
+    };
+    Ok(match report.coverage.with_rows {
+        _ if alarming => Exit::Findings,
+        0 => Exit::Nothing,
+        _ if report.coverage.lacks_rows() || !cut.is_empty() => Exit::Partial,
+        _ => Exit::Clean,
+    })
+}

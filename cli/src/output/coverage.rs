@@ -1,0 +1,90 @@
+//! What was not seen, for a reader.
+
+use super::count;
+use crate::screen::escape::escape;
+use crate::screen::{Screen, Style};
+use herdiff_differ::{Coverage, Note, Suspect};
+use std::collections::BTreeMap;
+
+/// The lines below the findings.
+pub(crate) fn render(coverage: &Coverage, notes: &[Note], screen: Screen) -> String {
+    let mut lines = Vec::new();
+    if coverage.is_whole() {
+        lines.push(format!(
+            "Coverage: all of {} answered every query in full.",
+            count(coverage.hosts, "host")
+        ));
+    } else {
+        lines.push(format!(
+            "Coverage: {} of {} have rows ({}).",
+            coverage.with_rows,
+            count(coverage.hosts, "host"),
+            outcomes(&coverage.outcomes)
+        ));
+    }
+    for query in coverage.incomplete.iter().take(MOST_QUERIES) {
+        let mut said = Vec::new();
+        if query.partly > 0 {
+            said.push(format!("{} could not read everything", count(query.partly, "host")));
+        }
+        for (code, &hosts) in &query.failed {
+            said.push(format!("{}: {code}", count(hosts, "host")));
+        }
+        lines.push(format!("  {}: {}", escape(query.query.as_str()), said.join(", ")));
+    }
+    if let Some(more) = coverage.incomplete.len().checked_sub(MOST_QUERIES).filter(|&more| more > 0) {
+        lines.push(format!("  and {}", count(more, "more query")));
+    }
+    lines.extend(notes.iter().map(|note| screen.paint(Style::Alarm, &self::note(note))));
+    lines.join("\n") + "\n"
+}
+
+/// More queries are counted.
+const MOST_QUERIES: usize = 8;
+
+/// "22 ok, 1 refused".
+pub(crate) fn outcomes(outcomes: &BTreeMap<&'static str, usize>) -> String {
+    let mut outcomes: Vec<_> = outcomes.iter().collect();
+    outcomes.sort_by_key(|&(_, &hosts)| std::cmp::Reverse(hosts));
+    outcomes.into_iter().map(|(code, hosts)| format!("{hosts} {code}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The hosts to look at first.
+pub(crate) fn suspects(suspects: &[Suspect], min_score: f64) -> Option<String> {
+    let first: Vec<_> = suspects
+        .iter()
+        .filter(|suspect| suspect.score >= min_score)
+        .take(5)
+        .map(|suspect| format!("{} ({:.1})", escape(suspect.host.as_str()), suspect.score))
+        .collect();
+    (!first.is_empty()).then(|| format!("Look first at: {}\n", first.join(", ")))
+}
+
+fn note(note: &Note) -> String {
+    match note {
+        Note::HerdTooSmall { herd, hosts } => format!(
+            "Herd {}: only {} with rows; with fewer than 3 nothing can be called odd. Compare with a baseline: herdiff diff.",
+            escape(herd.as_str()),
+            count(*hosts, "host")
+        ),
+        Note::HerdSmall { herd, hosts } => format!(
+            "Herd {}: only {} with rows; what is rare among so few need not be odd.",
+            escape(herd.as_str()),
+            count(*hosts, "host")
+        ),
+        Note::NotInBaseline { queries } => {
+            format!(
+                "{} of the target not in the baseline: nothing is said about them.",
+                count(*queries, "query")
+            )
+        }
+        Note::BaselineEmpty => "The baseline has no rows: nothing can be compared with it.".to_owned(),
+        Note::BaselineUnsure { queries } => {
+            let names: Vec<_> = queries.iter().map(|query| escape(query.as_str())).collect();
+            format!(
+                "The baseline does not know everything about {}: nothing there is called new.",
+                names.join(", ")
+            )
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Results in the form that was asked for: for a reader, or for a program.
+
+pub(crate) mod coverage;
+pub(crate) mod csv;
+pub(crate) mod findings;
+pub(crate) mod json;
+pub(crate) mod rows;
+
+use clap::ValueEnum;
+
+/// The form of a result on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For reading
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// Comma-separated values with a header; cells that a spreadsheet would run are made text
+    Csv,
+}
+
+/// "1 host", "2 hosts".
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = match (number, noun.strip_suffix('y')) {
+        (1, _) => noun.to_owned(),
+        (_, Some(stem)) => format!("{stem}ies"),
+        _ => format!("{noun}s"),
+    };
+    format!("{number} {plural}")
+}
+
+/// Makes a program's broken pipe (`herdiff show … | head`) a quiet end.
+pub(crate) fn print(text: impl AsRef<[u8]>) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

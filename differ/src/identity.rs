@@ -1,0 +1,269 @@
+//! What is compared of a row: its columns that mean something, hashed with BLAKE3. Rows with one hash are the same
+//! thing, on whichever host and in whichever bundle.
+
+use crate::finding::Prevalence;
+use crate::roster::Asked;
+use herdiff_model::knowledge::Knowledge;
+use herdiff_model::name::ColumnName;
+use herdiff_model::outcome::QueryOutcome;
+use herdiff_model::row::{Columns, Row};
+use herdiff_model::rowtable::RowId;
+use std::collections::{BTreeSet, HashMap};
+
+/// The BLAKE3 hash of what is compared of a row.
+pub(crate) type IdentityHash = [u8; 32];
+
+/// Identities of one query, numbered in order of first appearance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct IdentityId(pub(crate) u32);
+
+/// How much of the truth a host told about a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// All: what is not there is absent.
+    Whole,
+    /// Some: what is there is present, and of the rest nothing is known.
+    Partly,
+    /// Nothing that can be compared.
+    Nothing,
+}
+
+/// One host's identities of one query, ascending, each with the first of its rows.
+#[derive(Clone, Debug)]
+pub(crate) struct HostIdentities {
+    pub(crate) told: Told,
+    pub(crate) rows: Vec<(IdentityId, RowId)>,
+}
+
+impl HostIdentities {
+    pub(crate) fn row_of(&self, id: IdentityId) -> Option<RowId> {
+        let at = self.rows.binary_search_by_key(&id, |&(id, _)| id).ok()?;
+        self.rows.get(at).map(|&(_, row)| row)
+    }
+}
+
+/// Which columns of a query are compared, and which of them say what a row is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Compared {
+    columns: Vec<ColumnName>,
+    key: Vec<ColumnName>,
+}
+
+impl Compared {
+    /// The columns that most of the answering hosts have, on every side, without the volatile ones. A column that one
+    /// side's engine does not know is unknown there and so is not compared; that a few hosts leave one out takes
+    /// nothing away from the comparison of the others.
+    pub(crate) fn of(sides: &[&Asked<'_>], knowledge: &Knowledge) -> Self {
+        let usual: Vec<_> = sides.iter().filter_map(|side| usual_columns(side)).collect();
+        let everywhere = |column: &ColumnName| usual.iter().all(|columns| columns.contains(column));
+        let meant = |column: &&ColumnName| !knowledge.volatile.contains(column) && everywhere(column);
+        let columns: Vec<_> = usual.first().into_iter().flatten().filter(meant).cloned().collect();
+        let key = knowledge.key.clone();
+        let key = if key.iter().all(|column| columns.contains(column)) { key } else { Vec::new() };
+        Self { columns, key }
+    }
+
+    /// True where a row is not wholly named by its key, so that it can have changed.
+    pub(crate) fn can_change(&self) -> bool {
+        !self.key.is_empty() && self.key.len() < self.columns.len()
+    }
+
+    pub(crate) fn columns(&self) -> &[ColumnName] {
+        &self.columns
+    }
+
+    fn hashes(&self, shape: &Columns) -> Option<Hashes> {
+        Some(Hashes { identity: RowHash::of(&self.columns, shape)?, key: RowHash::of(&self.key, shape)? })
+    }
+}
+
+struct Hashes {
+    identity: RowHash,
+    key: RowHash,
+}
+
+/// Hashes some columns of rows of one shape.
+struct RowHash {
+    prefix: blake3::Hasher,
+    positions: Vec<usize>,
+}
+
+impl RowHash {
+    /// `None` where the shape lacks one of the columns.
+    fn of(columns: &[ColumnName], shape: &Columns) -> Option<Self> {
+        let mut prefix = blake3::Hasher::new_derive_key("herdiff 2026 row identity");
+        for column in columns {
+            update(&mut prefix, column.as_str().as_bytes());
+        }
+        let positions =
+            columns.iter().map(|column| shape.position(column.as_str())).collect::<Option<_>>()?;
+        Some(Self { prefix, positions })
+    }
+
+    /// Every cell goes in with its length, so that no two rows run together.
+    fn hash(&self, row: Row<'_>, cells: &mut Vec<u8>) -> IdentityHash {
+        cells.clear();
+        let mut positions = self.positions.iter().copied().peekable();
+        // Positions ascend, as columns and shapes are both in alphabetical order; keys may not.
+        if self.positions.is_sorted() {
+            for (position, cell) in row.cells().enumerate() {
+                if positions.next_if_eq(&position).is_some() {
+                    cells.extend((cell.len() as u64).to_le_bytes());
+                    cells.extend_from_slice(cell);
+                }
+            }
+        } else {
+            for position in positions {
+                let cell = row.cells().nth(position).unwrap_or_default();
+                cells.extend((cell.len() as u64).to_le_bytes());
+                cells.extend_from_slice(cell);
+            }
+        }
+        let mut hasher = self.prefix.clone();
+        hasher.update(cells);
+        hasher.finalize().into()
+    }
+}
+
+fn update(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+}
+
+/// The columns that at least half of the hosts with rows have.
+fn usual_columns(asked: &Asked<'_>) -> Option<BTreeSet<ColumnName>> {
+    let mut hosts_of_shape = vec![0usize; asked.table.shapes().len()];
+    let mut hosts = 0usize;
+    for outcome in asked.outcomes.iter().flatten() {
+        let Some(rows) = outcome.rows().filter(|rows| !rows.ids.is_empty()) else { continue };
+        hosts += 1;
+        // One host's rows nearly always have one shape: its first row speaks for it.
+        if let Some(count) = rows
+            .ids
+            .first()
+            .and_then(|&id| asked.table.shape(id))
+            .and_then(|shape| hosts_of_shape.get_mut(shape.0 as usize))
+        {
+            *count += 1;
+        }
+    }
+    let mut hosts_with: HashMap<&ColumnName, usize> = HashMap::new();
+    for (shape, count) in asked.table.shapes().iter().zip(hosts_of_shape) {
+        shape.iter().for_each(|column| *hosts_with.entry(column).or_default() += count);
+    }
+    let usual = hosts_with.into_iter().filter(|&(_, count)| count * 2 >= hosts && count > 0);
+    (hosts > 0).then(|| usual.map(|(column, _)| column.clone()).collect())
+}
+
+/// The identities of one query over one or two sides.
+pub(crate) struct Identities {
+    pub(crate) hashes: Vec<IdentityHash>,
+    keys: Vec<IdentityHash>,
+    index: HashMap<IdentityHash, IdentityId>,
+    /// For each row of the side that was taken in last.
+    of_row: Vec<Option<IdentityId>>,
+}
+
+impl Identities {
+    pub(crate) fn new() -> Self {
+        Self { hashes: Vec::new(), keys: Vec::new(), index: HashMap::new(), of_row: Vec::new() }
+    }
+
+    /// The identity of a row of the side that was taken in last.
+    pub(crate) fn of_row(&self, id: RowId) -> Option<IdentityId> {
+        self.of_row.get(id.0 as usize).copied().flatten()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    pub(crate) fn hash(&self, id: IdentityId) -> IdentityHash {
+        self.hashes.get(id.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// What the identity is about; equal for two values of one thing.
+    pub(crate) fn key(&self, id: IdentityId) -> IdentityHash {
+        self.keys.get(id.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// Takes in one side: each distinct row is hashed once, and the hosts' rows become identities.
+    pub(crate) fn take_in(&mut self, asked: &Asked<'_>, compared: &Compared) -> Vec<HostIdentities> {
+        let hashes: Vec<_> = asked.table.shapes().iter().map(|shape| compared.hashes(shape)).collect();
+        let mut cells = Vec::new();
+        self.of_row = Vec::with_capacity(asked.table.len());
+        for (id, row) in asked.table.rows() {
+            let shape = asked.table.shape(id).and_then(|shape| hashes.get(shape.0 as usize));
+            let identity = shape.and_then(Option::as_ref).map(|hashes| {
+                let identity = hashes.identity.hash(row, &mut cells);
+                *self.index.entry(identity).or_insert_with(|| {
+                    self.hashes.push(identity);
+                    self.keys.push(hashes.key.hash(row, &mut cells));
+                    IdentityId((self.hashes.len() - 1) as u32)
+                })
+            });
+            self.of_row.push(identity);
+        }
+        asked.outcomes.iter().map(|outcome| host_identities(*outcome, |id| self.of_row(id))).collect()
+    }
+}
+
+fn host_identities(
+    outcome: Option<&QueryOutcome>,
+    identify: impl Fn(RowId) -> Option<IdentityId>,
+) -> HostIdentities {
+    let Some(set) = outcome.and_then(QueryOutcome::rows) else {
+        return HostIdentities { told: Told::Nothing, rows: Vec::new() };
+    };
+    let mut told = if set.tells_absence() { Told::Whole } else { Told::Partly };
+    let mut rows = Vec::with_capacity(set.ids.len());
+    for id in set.distinct() {
+        match identify(id) {
+            Some(identity) => rows.push((identity, id)),
+            // It lacks a column that the others have: what it would say there is not known.
+            None => told = Told::Partly,
+        }
+    }
+    if rows.is_empty() && !set.ids.is_empty() {
+        told = Told::Nothing;
+    }
+    rows.sort_unstable();
+    rows.dedup_by_key(|&mut (identity, _)| identity);
+    HostIdentities { told, rows }
+}
+
+/// On how many hosts each identity is, and who could tell at all.
+pub(crate) struct Counts {
+    present: Vec<u32>,
+    /// Of the hosts that have it: those that told the whole truth.
+    present_whole: Vec<u32>,
+    whole: u32,
+    hosts: u32,
+}
+
+impl Counts {
+    pub(crate) fn of(hosts: &[HostIdentities], identities: usize) -> Self {
+        let mut counts = Self {
+            present: vec![0; identities],
+            present_whole: vec![0; identities],
+            whole: hosts.iter().filter(|host| host.told == Told::Whole).count() as u32,
+            hosts: hosts.len() as u32,
+        };
+        for host in hosts {
+            for &(id, _) in &host.rows {
+                let at = id.0 as usize;
+                counts.present.get_mut(at).into_iter().for_each(|count| *count += 1);
+                if host.told == Told::Whole {
+                    counts.present_whole.get_mut(at).into_iter().for_each(|count| *count += 1);
+                }
+            }
+        }
+        counts
+    }
+
+    pub(crate) fn prevalence(&self, id: IdentityId) -> Prevalence {
+        let at = id.0 as usize;
+        let present = self.present.get(at).copied().unwrap_or_default();
+        let absent = self.whole - self.present_whole.get(at).copied().unwrap_or_default();
+        Prevalence { present, absent, unknown: self.hosts - present - absent }
+    }
+}

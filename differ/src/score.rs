@@ -1,0 +1,59 @@
+//! How much a deviation matters, in bits: how surprising it is in its herd, how much such a thing says about danger,
+//! and how quiet its class otherwise is. One odd row where no host has any is worth far more than one of fifty.
+
+use crate::deviation::{Deviation, QueryView};
+use crate::finding::{Kind, Method};
+use std::collections::HashMap;
+
+/// Deviations that are alike: how many of them a host usually has says what one more is worth.
+#[derive(PartialEq, Eq, Hash)]
+struct Class {
+    view: usize,
+    kind: Kind,
+    signs: u64,
+}
+
+impl Class {
+    fn of(deviation: &Deviation<'_>) -> Self {
+        Self { view: deviation.view, kind: deviation.change.kind(), signs: deviation.signs }
+    }
+}
+
+/// What a baseline's disagreement is worth, however many hosts share it.
+const NOT_IN_BASELINE: f64 = 4.0;
+
+/// Sets the scores.
+pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], hosts: usize, method: Method) {
+    let noise = noise(deviations, hosts);
+    for deviation in deviations {
+        let Some(view) = views.get(deviation.view) else { continue };
+        let prevalence = deviation.prevalence;
+        let told = f64::from(prevalence.present + prevalence.absent).max(1.0);
+        let rarity = (told / deviation.hosts.len().max(1) as f64).log2().max(0.0);
+        let surprise = match method {
+            Method::Herd => rarity,
+            Method::Baseline => NOT_IN_BASELINE + rarity,
+        };
+        let danger: f64 = deviation.shown_signs(&view.knowledge).map(|sign| sign.bits).sum();
+        let noise = noise.get(&Class::of(deviation)).copied().unwrap_or_default();
+        deviation.score = (surprise + view.knowledge.weight + danger) / (1.0 + noise);
+    }
+}
+
+/// How many deviations of a class a host usually has. The hosts with the most are left out: what an intruder did on a
+/// few must not make his own class look noisy.
+fn noise(deviations: &[Deviation<'_>], hosts: usize) -> HashMap<Class, f64> {
+    let mut counts: HashMap<Class, HashMap<usize, u32>> = HashMap::new();
+    for deviation in deviations {
+        let of_hosts = counts.entry(Class::of(deviation)).or_default();
+        deviation.hosts.iter().for_each(|&host| *of_hosts.entry(host).or_default() += 1);
+    }
+    let left_out = if hosts < 4 { 0 } else { (hosts / 10).max(2) };
+    let usual = |counts: HashMap<usize, u32>| {
+        let mut counts: Vec<u32> = counts.into_values().collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let sum: u64 = counts.into_iter().skip(left_out).map(u64::from).sum();
+        sum as f64 / (hosts - left_out).max(1) as f64
+    };
+    counts.into_iter().map(|(class, counts)| (class, usual(counts))).collect()
+}

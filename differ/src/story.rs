@@ -1,0 +1,182 @@
+//! Puts deviations together that tell one story: the process, its socket, its cron line; the user and his key.
+//!
+//! Two deviations belong together when the same hosts have both and both name one thing that no other host's rows
+//! name: a path, a user, or (on the first host) a process id.
+
+use crate::deviation::{Deviation, HostIndex, QueryView};
+use bstr::{BStr, ByteSlice};
+use herdiff_model::row::Row;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Below this many bits a deviation is not worth a place in anybody's story.
+const FLOOR: f64 = 2.0;
+
+/// Shorter paths name too much.
+const SHORTEST_PATH: usize = 6;
+
+/// Groups of places in `deviations`, each with its strongest first; the strongest group first.
+pub(crate) fn stories(deviations: &[Deviation<'_>], views: &[QueryView<'_>]) -> Vec<Vec<usize>> {
+    let worth: Vec<usize> = (0..deviations.len())
+        .filter(|&n| deviations.get(n).is_some_and(|deviation| deviation.score >= FLOOR))
+        .collect();
+    let mut groups = Groups::new(deviations.len());
+    for links in links(deviations, views, &worth).into_values() {
+        links.windows(2).for_each(|pair| {
+            if let [one, other] = pair {
+                groups.join(*one, *other);
+            }
+        });
+    }
+    let mut stories: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for n in worth {
+        stories.entry(groups.find(n)).or_default().push(n);
+    }
+    let score = |n: &usize| deviations.get(*n).map_or(0.0, |deviation| deviation.score);
+    let mut stories: Vec<Vec<usize>> = stories.into_values().collect();
+    // Stable sorts: what scores the same stays in the order of the pack and of the rows.
+    stories.iter_mut().for_each(|story| story.sort_by(|a, b| score(b).total_cmp(&score(a))));
+    stories
+}
+
+/// Something that a row names.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Token<'a> {
+    Path(&'a BStr),
+    User(&'a BStr),
+    Process(&'a BStr),
+}
+
+type Link<'d, 'a> = (&'d [HostIndex], Token<'a>);
+
+/// For each thing that several deviations of the same hosts name, those deviations.
+fn links<'d, 'a>(
+    deviations: &'d [Deviation<'a>],
+    views: &[QueryView<'a>],
+    worth: &[usize],
+) -> BTreeMap<Link<'d, 'a>, Vec<usize>> {
+    let mut links: BTreeMap<Link<'d, 'a>, Vec<usize>> = BTreeMap::new();
+    for (n, deviation) in worth.iter().filter_map(|&n| Some((n, deviations.get(n)?))) {
+        let mut tokens = Vec::new();
+        each_token(deviation.row, |token| tokens.push(token));
+        tokens.sort_unstable();
+        tokens.dedup();
+        for token in tokens {
+            links.entry((&deviation.hosts, token)).or_default().push(n);
+        }
+    }
+    links.retain(|_, deviations| deviations.len() > 1);
+
+    let common = named_elsewhere(deviations, views, &links);
+    links.retain(|link, _| !common.contains(link));
+    links
+}
+
+/// Those links whose thing is named by rows of other hosts, too: they link nothing.
+fn named_elsewhere<'d, 'a>(
+    deviations: &'d [Deviation<'a>],
+    views: &[QueryView<'a>],
+    links: &BTreeMap<Link<'d, 'a>, Vec<usize>>,
+) -> HashSet<Link<'d, 'a>> {
+    let mut candidates: HashMap<Token<'a>, Vec<&'d [HostIndex]>> = HashMap::new();
+    for (hosts, token) in links.keys().filter(|(_, token)| !matches!(token, Token::Process(_))) {
+        candidates.entry(*token).or_default().push(hosts);
+    }
+    let mut common = HashSet::new();
+    if candidates.is_empty() {
+        return common;
+    }
+    let shown =
+        deviations.iter().map(|deviation| ((deviation.view, deviation.change.shown()), &*deviation.hosts));
+    let hosts_of: HashMap<_, &'d [HostIndex]> = shown.collect();
+    for (n, view) in views.iter().enumerate() {
+        for (id, row) in view.asked.table.rows() {
+            let Some(identity) = view.identities.of_row(id) else { continue };
+            each_token(row, |token| {
+                let Some(claims) = candidates.get(&token) else { return };
+                let hosts = hosts_of.get(&(n, identity)).copied();
+                let is_elsewhere = |claim: &&&[HostIndex]| hosts.is_none_or(|hosts| !is_subset(hosts, claim));
+                common.extend(claims.iter().filter(is_elsewhere).map(|claim| (*claim, token)));
+            });
+        }
+    }
+    common
+}
+
+fn is_subset(part: &[HostIndex], whole: &[HostIndex]) -> bool {
+    part.iter().all(|host| whole.binary_search(host).is_ok())
+}
+
+fn each_token<'a>(row: Row<'a>, mut found: impl FnMut(Token<'a>)) {
+    for (column, cell) in row.iter() {
+        match column.as_str() {
+            "pid" | "parent" if !matches!(cell.as_bytes(), b"" | b"-1" | b"0" | b"1" | b"2") => {
+                found(Token::Process(cell));
+            }
+            "username" | "user" if !cell.is_empty() => found(Token::User(cell)),
+            _ => paths(cell, |path| found(Token::Path(path))),
+        }
+    }
+}
+
+/// The absolute paths in a text.
+fn paths<'a>(text: &'a BStr, mut found: impl FnMut(&'a BStr)) {
+    let breaks = |c: char| c.is_whitespace() || "\"'`;|&<>()=,:".contains(c);
+    for word in text.fields_with(breaks) {
+        if word.len() >= SHORTEST_PATH && word.first() == Some(&b'/') {
+            found(word.trim_end_with(|c| c == '/').as_bstr());
+        }
+    }
+}
+
+/// Disjoint sets of numbers.
+struct Groups(Vec<usize>);
+
+impl Groups {
+    fn new(size: usize) -> Self {
+        Self((0..size).collect())
+    }
+
+    fn find(&mut self, of: usize) -> usize {
+        let mut root = of;
+        while let Some(&parent) = self.0.get(root).filter(|&&parent| parent != root) {
+            root = parent;
+        }
+        // Shortens the way for the next time.
+        let mut at = of;
+        while at != root {
+            let Some(place) = self.0.get_mut(at) else { break };
+            at = std::mem::replace(place, root);
+        }
+        root
+    }
+
+    /// The smaller number stands for both.
+    fn join(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.find(one), self.find(other));
+        if let Some(place) = self.0.get_mut(one.max(other)) {
+            *place = one.min(other);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_paths_in_command_lines() {
+        let mut found = Vec::new();
+        paths("/bin/sh -c 'exec /var/tmp/.x/upd --log=/tmp/.l; true' /a".into(), |path| {
+            found.push(path.to_string())
+        });
+        assert_eq!(found, ["/bin/sh", "/var/tmp/.x/upd", "/tmp/.l"]);
+    }
+
+    #[test]
+    fn groups_join_transitively() {
+        let mut groups = Groups::new(5);
+        groups.join(3, 1);
+        groups.join(4, 3);
+        assert_eq!((groups.find(4), groups.find(0), groups.find(2)), (1, 0, 2));
+    }
+}

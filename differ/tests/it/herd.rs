@@ -1,0 +1,224 @@
+//! Every host against its herd.
+
+use crate::fleet::{Fleet, tables};
+use herdiff_differ::{Finding, Kind, Note, Prevalence, Report, outliers};
+
+fn compare(fleet: &Fleet) -> Report {
+    outliers(&fleet.bundle(), &tables())
+}
+
+/// Twelve web servers with the usual rows.
+fn herd() -> Fleet {
+    let mut fleet = Fleet::new(&["crontab", "processes", "listening_ports", "users", "kernel_modules"], 12);
+    fleet
+        .all("crontab", "path=/etc/crontab|command=root run-parts /etc/cron.hourly")
+        .all("processes", "pid=4{}|name=nginx|path=/usr/sbin/nginx|cmdline=nginx -g daemon|on_disk=1|uid=33")
+        .all(
+            "processes",
+            "pid=5{}|name=agent|path=/opt/agent/agentd|cmdline=/opt/agent/agentd|on_disk=1|uid=0",
+        )
+        .all("listening_ports", "pid=4{}|address=0.0.0.0|port=80|protocol=6|path=")
+        .all("users", "username=root|uid=0|directory=/root")
+        .all("kernel_modules", "name=ext4|status=Live");
+    fleet
+}
+
+fn best(report: &Report) -> &Finding {
+    &report.findings[0]
+}
+
+#[test]
+fn a_herd_of_equals_has_no_findings() {
+    let report = compare(&herd());
+    assert_eq!(report.findings, [], "pids differ on every host, and mean nothing");
+    assert!(report.coverage.is_whole());
+    assert_eq!(report.notes, []);
+}
+
+#[test]
+fn names_the_one_odd_row_and_how_rare_it_is() {
+    let mut fleet = herd();
+    fleet.row(7, "crontab", "path=/etc/cron.d/x|command=root /var/tmp/.x/upd");
+    let report = compare(&fleet);
+    let finding = best(&report);
+    assert_eq!(report.findings.len(), 1);
+    assert_eq!(
+        (finding.host.as_str(), finding.kind, finding.query.as_str()),
+        ("web-07", Kind::Added, "crontab")
+    );
+    assert_eq!(finding.prevalence, Prevalence { present: 1, absent: 11, unknown: 0 });
+    assert!(
+        finding.why.starts_with("only on web-07, of 12; it runs something in a directory"),
+        "{}",
+        finding.why
+    );
+    assert_eq!(finding.title, "cron job root /var/tmp/.x/upd");
+    assert_eq!(finding.attack[0].0, "T1053.003");
+    assert_eq!(report.suspects[0].host.as_str(), "web-07");
+}
+
+#[test]
+fn sees_what_is_not_there() {
+    let mut fleet = herd();
+    fleet.clear(3, "processes").row(
+        3,
+        "processes",
+        "pid=9|name=nginx|path=/usr/sbin/nginx|cmdline=nginx -g daemon|on_disk=1|uid=33",
+    );
+    let report = compare(&fleet);
+    let finding = best(&report);
+    assert_eq!((finding.host.as_str(), finding.kind), ("web-03", Kind::Missing));
+    assert_eq!(finding.row.iter().find(|(column, _)| *column == "name").unwrap().1, "agent");
+    assert_eq!(finding.prevalence, Prevalence { present: 11, absent: 1, unknown: 0 });
+    assert!(finding.why.contains("11 of 12 have it, web-03 does not"), "{}", finding.why);
+}
+
+#[test]
+fn another_value_of_the_same_thing_is_a_change() {
+    let mut fleet = herd();
+    fleet.clear(5, "users").row(5, "users", "username=root|uid=0|directory=/var/tmp/.r");
+    let report = compare(&fleet);
+    assert_eq!(report.findings.len(), 1, "not one thing too much and one too few");
+    let finding = best(&report);
+    assert_eq!(finding.kind, Kind::Changed);
+    assert!(finding.why.contains("directory /var/tmp/.r instead of /root"), "{}", finding.why);
+    assert!(finding.before.is_some());
+}
+
+#[test]
+fn rows_of_one_story_are_one_finding() {
+    let mut fleet = herd();
+    fleet
+        .row(7, "crontab", "path=/etc/cron.d/x|command=root /var/tmp/.x/upd")
+        .row(7, "processes", "pid=666|name=upd|path=/var/tmp/.x/upd|cmdline=[kworker/1]|on_disk=0|uid=0")
+        .row(7, "listening_ports", "pid=666|address=0.0.0.0|port=4444|protocol=6|path=")
+        .row(2, "kernel_modules", "name=evil|status=Live");
+    let report = compare(&fleet);
+    assert_eq!(report.findings.len(), 2);
+    let story = report.findings.iter().find(|finding| finding.host.as_str() == "web-07").unwrap();
+    let queries: Vec<_> = story.parts.iter().map(|part| part.query.as_str()).collect();
+    assert_eq!(queries, ["processes", "crontab", "listening_ports"], "strongest first");
+    assert_eq!(story.query.as_str(), "processes");
+    assert!(story.score > story.parts.len() as f64);
+}
+
+#[test]
+fn a_thing_that_all_hosts_name_links_nothing() {
+    let mut fleet = herd();
+    fleet.row(7, "crontab", "path=/etc/cron.d/x|command=root /usr/sbin/nginx -s reload").row(
+        7,
+        "processes",
+        "pid=666|name=nginx|path=/usr/sbin/nginx|cmdline=nginx -x|on_disk=1|uid=0",
+    );
+    assert_eq!(compare(&fleet).findings.len(), 2);
+}
+
+#[test]
+fn what_several_hosts_share_is_one_finding() {
+    let mut fleet = herd();
+    fleet.row(1, "kernel_modules", "name=evil|status=Live").row(9, "kernel_modules", "name=evil|status=Live");
+    let report = compare(&fleet);
+    assert_eq!(report.findings.len(), 1);
+    let hosts: Vec<_> = best(&report).hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["web-01", "web-09"]);
+    assert_eq!(best(&report).prevalence.present, 2);
+}
+
+#[test]
+fn who_could_not_tell_counts_neither_way() {
+    let mut fleet = herd();
+    fleet
+        .row(7, "crontab", "path=/etc/cron.d/x|command=x")
+        .fail(1, "crontab")
+        .unread(2, "crontab")
+        .unreachable(3);
+    let report = compare(&fleet);
+    let finding = best(&report);
+    assert_eq!(finding.prevalence, Prevalence { present: 1, absent: 8, unknown: 3 });
+    assert!(finding.why.ends_with("3 hosts could not tell"), "{}", finding.why);
+    assert!(
+        report.findings.iter().all(|finding| finding.kind != Kind::Missing),
+        "a query that timed out makes nothing missing"
+    );
+    assert!(!report.coverage.is_whole() && report.coverage.lacks_rows());
+    assert_eq!((report.coverage.hosts, report.coverage.with_rows), (12, 11));
+    let crontab = &report.coverage.incomplete[0];
+    assert_eq!((crontab.whole, crontab.partly, crontab.failed["timeout"]), (9, 1, 1));
+}
+
+#[test]
+fn a_quiet_place_outranks_a_noisy_one() {
+    let mut fleet = herd();
+    fleet.all("processes", "pid=1{}|name=job|path=/usr/bin/job|cmdline=job --id {}|on_disk=1|uid=0");
+    fleet.row(4, "kernel_modules", "name=evil|status=Live");
+    let report = compare(&fleet);
+    assert_eq!(best(&report).query.as_str(), "kernel_modules");
+    let noisy = report.findings.iter().filter(|finding| finding.query.as_str() == "processes");
+    assert!(noisy.map(|finding| finding.score).all(|score| score * 2.0 < best(&report).score));
+}
+
+#[test]
+fn a_column_that_one_engine_lacks_is_unknown_not_changed() {
+    let mut fleet = herd();
+    fleet.clear(6, "kernel_modules").row(6, "kernel_modules", "name=ext4");
+    let report = compare(&fleet);
+    assert_eq!(report.findings, [], "{:?}", report.findings);
+}
+
+#[test]
+fn a_liar_cannot_take_columns_from_the_others() {
+    let mut fleet = herd();
+    fleet.clear(6, "users").row(6, "users", "username=root");
+    fleet.clear(2, "users").row(2, "users", "username=root|uid=0|directory=/var/tmp/.r");
+    let report = compare(&fleet);
+    assert_eq!((best(&report).host.as_str(), best(&report).kind), ("web-02", Kind::Changed));
+    assert_eq!(best(&report).prevalence, Prevalence { present: 1, absent: 10, unknown: 1 });
+}
+
+#[test]
+fn a_herd_of_two_minds_is_not_odd() {
+    let mut fleet = herd();
+    for host in 0..12 {
+        let version = if host % 3 == 0 { "2" } else { "1" };
+        fleet.row(host, "users", &format!("username=app|uid={version}|directory=/"));
+    }
+    assert_eq!(compare(&fleet).findings, []);
+}
+
+#[test]
+fn what_an_intruder_did_often_does_not_make_it_usual() {
+    let mut fleet = herd();
+    for n in 0..9 {
+        fleet.row(4, "users", &format!("username=eve{n}|uid=90{n}|directory=/"));
+    }
+    let report = compare(&fleet);
+    assert_eq!(report.findings.len(), 9);
+    assert!(best(&report).score > 5.0, "{}", best(&report).score);
+}
+
+#[test]
+fn what_a_host_said_last_counts() {
+    let mut fleet = herd();
+    let first = fleet.visits[5].clone();
+    fleet.row(5, "users", "username=eve|uid=0|directory=/");
+    fleet.visits.insert(0, first.clone());
+    let report = compare(&fleet);
+    assert_eq!((report.coverage.hosts, report.findings.len()), (12, 1));
+    fleet.visits.push(first);
+    assert_eq!(compare(&fleet).findings, []);
+}
+
+#[test]
+fn too_few_hosts_are_said_to_be_too_few() {
+    let mut two = Fleet::new(&["users"], 2);
+    two.all("users", "username=root").row(0, "users", "username=eve");
+    let report = compare(&two);
+    assert_eq!(report.findings, []);
+    assert_eq!(report.notes, [Note::HerdTooSmall { herd: "web".into(), hosts: 2 }]);
+
+    let mut three = Fleet::new(&["users"], 3);
+    three.all("users", "username=root").row(0, "users", "username=eve");
+    let report = compare(&three);
+    assert_eq!(report.findings.len(), 1);
+    assert_eq!(report.notes, [Note::HerdSmall { herd: "web".into(), hosts: 3 }]);
+}

@@ -1,0 +1,7 @@
+//! Comparisons of small fleets, put together in memory and passed through a bundle's bytes as any sweep is.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod baseline;
+mod fleet;
+mod herd;
+mod invariants;

@@ -1,0 +1,56 @@
+//! The documentation of the tables, made from their declarations.
+
+use super::{ALL, Table};
+
+const HEAD: &str = "\
+<!-- Made by `cargo run -p herdiff-probe -- --tables > docs/TABLES.md`; a test fails when it is stale. -->
+# Tables of the probe
+
+Names, columns, types and meaning are osquery's, where nothing else is said. A column marked `required` must be in the
+WHERE, one of several; `pushed` columns make a query cheaper when they are compared with `=` (paths also with LIKE);
+`hidden` ones are not part of `*`; `absent` ones are always NULL here.
+
+Every table counts what it could not read (no permission, vanished, malformed) beside its rows. Below another root
+(`--root`) the tables of the kernel are unknown, not empty, unless the tree brings a `/proc` of its own.
+
+";
+
+/// All tables as Markdown.
+pub(crate) fn document() -> String {
+    let mut out = String::from(HEAD);
+    let mut tables: Vec<&Table> = ALL.to_vec();
+    tables.sort_by_key(|table| table.name);
+    out.push_str("| table | what it holds |\n| --- | --- |\n");
+    for table in &tables {
+        out.push_str(&format!("| [{0}](#{0}) | {1} |\n", table.name, table.about));
+    }
+    for table in &tables {
+        push_table(&mut out, table);
+    }
+    out
+}
+
+fn push_table(out: &mut String, table: &Table) {
+    out.push_str(&format!("\n## {}\n{}\n\n*Read from*: {}\n", table.name, table.about, table.sources));
+    if table.per_user {
+        out.push_str("\nAnswers for the calling user; for others write `users CROSS JOIN … USING (uid)`.\n");
+    }
+    if !table.differences.is_empty() {
+        out.push_str(&format!("\n*Not as osquery*: {}\n", table.differences));
+    }
+    out.push_str("\n| column | type | |\n| --- | --- | --- |\n");
+    for column in table.columns {
+        let mut marks = Vec::new();
+        for (set, mark) in [
+            (column.required, "required"),
+            (column.pushed && !column.required, "pushed"),
+            (column.hidden, "hidden"),
+            (column.absent, "absent"),
+        ] {
+            if set {
+                marks.push(mark);
+            }
+        }
+        out.push_str(&format!("| {} | {} | {} |\n", column.name, column.kind.sql(), marks.join(", ")));
+    }
+}

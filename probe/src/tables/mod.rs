@@ -1,0 +1,80 @@
+//! The tables: what each is called, which columns it has, and where its rows come from.
+//!
+//! A table is one [`Table`] in one file; [`ALL`] lists them. Everything else (SQL, documentation, the check of
+//! required columns) is made from that declaration.
+
+mod cell;
+mod document;
+mod scan;
+mod schema;
+
+mod accounts;
+mod files;
+mod network;
+mod packages;
+mod process;
+mod schedule;
+mod system;
+
+pub(crate) use cell::{Cell, Row};
+pub(crate) use document::document;
+pub(crate) use scan::{Constraint, Operator, Rows, Scan, all, none};
+pub(crate) use schema::{ColumnType, Table, bigint, integer, text, unsigned};
+
+/// Makes a [`Row`] from the values of all columns in their order.
+macro_rules! row {
+    ($($value:expr),* $(,)?) => { vec![$($crate::tables::Cell::from($value)),*] };
+}
+pub(crate) use row;
+
+/// Every table, in the order of the documentation.
+pub(crate) static ALL: &[&Table] = &[
+    &process::processes::TABLE,
+    &network::sockets::PROCESS_OPEN_SOCKETS,
+    &network::listening::TABLE,
+    &network::interfaces::INTERFACE_ADDRESSES,
+    &accounts::users::TABLE,
+    &accounts::groups::TABLE,
+    &accounts::groups::USER_GROUPS,
+    &accounts::authorized_keys::TABLE,
+    &schedule::crontab::TABLE,
+    &packages::deb::DEB_PACKAGES,
+    &files::file::TABLE,
+    &files::hash::TABLE,
+    &files::suid_bin::TABLE,
+    &system::etc_hosts::TABLE,
+    &system::kernel_modules::TABLE,
+    &system::kernel_info::TABLE,
+    &system::mounts::TABLE,
+    &system::os_version::TABLE,
+    &system::system_info::TABLE,
+    &system::uptime::TABLE,
+];
+
+/// Why a table gave no rows at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// A column that must be in the WHERE is not there.
+    Constraint,
+    /// It cannot be known here.
+    Unsupported,
+    /// Everything else.
+    Internal,
+}
+
+/// A table's refusal, in words for the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    pub(crate) words: String,
+}
+
+impl Failure {
+    pub(crate) fn unsupported(words: impl Into<String>) -> Self {
+        Failure { kind: FailureKind::Unsupported, words: words.into() }
+    }
+
+    pub(crate) fn internal(words: impl Into<String>) -> Self {
+        Failure { kind: FailureKind::Internal, words: words.into() }
+    }
+}

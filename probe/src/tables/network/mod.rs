@@ -1,0 +1,7 @@
+//! Sockets, addresses, routes, filters.
+
+pub(super) mod interfaces;
+pub(super) mod listening;
+pub(super) mod netlink;
+pub(super) mod proc_net;
+pub(super) mod sockets;

@@ -1,0 +1,3 @@
+//! Installed software, and where it comes from.
+
+pub(super) mod deb;

@@ -1,0 +1,4 @@
+//! What runs.
+
+pub(super) mod proc;
+pub(super) mod processes;

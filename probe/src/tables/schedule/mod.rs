@@ -1,0 +1,3 @@
+//! What starts by itself: cron, systemd, session and boot scripts.
+
+pub(super) mod crontab;
