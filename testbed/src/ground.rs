@@ -53,25 +53,10 @@ impl Trees {
             .prefix("herdiff-testbed-")
             .tempdir_in(&place)
             .map_err(|cause| GroundError::Temporary { place, cause })?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = fleet.hosts.len().div_ceil(threads).max(1);
         // Most of the time goes into making small files, which the kernel does well side by side.
-        let results = std::thread::scope(|scope| {
-            let write = |hosts: &[crate::fleet::host::Host]| {
-                hosts
-                    .iter()
-                    .try_for_each(|host| tree::write(host, &directory.path().join(&host.name)).map(|_| ()))
-            };
-            let threads: Vec<_> =
-                fleet.hosts.chunks(share).map(|hosts| scope.spawn(move || write(hosts))).collect();
-            threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-        });
-        for result in results {
-            match result {
-                Ok(result) => result?,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+        crate::side_by_side(&fleet.hosts, |host| {
+            tree::write(host, &directory.path().join(&host.name)).map(|_| ())
+        })?;
         Ok(Self { directory })
     }
 

@@ -21,6 +21,8 @@ enum Verb {
     Demo(command::demo::Arguments),
     /// Serve a fleet until Ctrl-C, to sweep it by hand
     Up(command::up::Arguments),
+    /// Write a fleet's saved osquery output, for `herdiff import`
+    Generate(command::generate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let done = match arguments.verb {
         Verb::Demo(arguments) => command::demo::run(&arguments),
         Verb::Up(arguments) => command::up::run(&arguments),
+        Verb::Generate(arguments) => command::generate::run(&arguments),
     };
     match done {
         Ok(code) => code,

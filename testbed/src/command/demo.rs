@@ -1,7 +1,7 @@
 //! `demo`: the main job from end to end, on a fleet of which two hosts are compromised.
 
 use super::herdiff::Herdiff;
-use super::{CommandError, now, raise_descriptor_limit, runtime};
+use super::{CommandError, now, raise_descriptor_limit, runtime, told_to_end};
 use herdiff_testbed::attack::{Attack, Planted};
 use herdiff_testbed::fleet::{Fleet, FleetPlan};
 use herdiff_testbed::ground::{self, Trees};
@@ -51,11 +51,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         introduce(&fleet, &trees, &site);
         let shown = tokio::select! {
             shown = show(arguments, &herdiff, &fleet, &site) => shown,
-            _ = tokio::signal::ctrl_c() => Err(CommandError::Interrupted),
+            () = told_to_end() => Err(CommandError::Interrupted),
         };
         if shown.is_ok() && arguments.keep {
             println!("\nThe hosts still answer. Ctrl-C ends them.");
-            let _ = tokio::signal::ctrl_c().await;
+            told_to_end().await;
         }
         farm.stop().await;
         site.forget_identity();
@@ -110,6 +110,8 @@ async fn show(
     reveal(&fleet.planted);
     suggest(herdiff.shown(), fleet, site);
     if arguments.check {
+        let hosts = words(&["show", &text(&bundle), "--hosts", "--format", "ndjson"]);
+        all_swept(&herdiff.output(&hosts).await?.1, fleet)?;
         let (_, lines) = herdiff.output(&words(&["outliers", &text(&bundle), "--format", "ndjson"])).await?;
         let first = check(&lines, &fleet.planted)?;
         println!(
@@ -138,9 +140,30 @@ fn suggest(herdiff: &str, fleet: &Fleet, site: &Site) {
     let host = fleet.planted.first().map(|planted| planted.host.as_str()).unwrap_or_default();
     println!("\nTry next:");
     println!("  {herdiff} show {bundle}");
-    println!("  {herdiff} show {bundle} --host {host}");
+    println!("  {herdiff} show {bundle} --host {host} --query processes");
     println!("  {herdiff} outliers {bundle} --format ndjson");
     println!("  herdiff-testbed up --attack web-03=setuid-shell    # a fleet to sweep by hand");
+}
+
+/// Whether every host is in the bundle, and its visit went well.
+fn all_swept(lines: &[u8], fleet: &Fleet) -> Result<(), CommandError> {
+    let text = String::from_utf8_lossy(lines);
+    let parse = |line| serde_json::from_str::<serde_json::Value>(line).ok();
+    let seen: Vec<_> = text.lines().filter_map(parse).collect();
+    let outcome = |name: &str| {
+        let host = seen.iter().find(|host| host.get("host").and_then(|host| host.as_str()) == Some(name))?;
+        host.get("outcome")?.as_str().map(str::to_owned)
+    };
+    for host in &fleet.hosts {
+        let outcome = outcome(&host.name).unwrap_or_else(|| "missing".to_owned());
+        if outcome != "ok" {
+            return Err(CommandError::NotAsExpected(format!(
+                "{} is `{outcome}` in the bundle, not `ok`",
+                host.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the first two findings are on the planted hosts, one each.
@@ -180,6 +203,21 @@ mod tests {
 
     fn finding(hosts: &[&str]) -> String {
         serde_json::json!({"host": hosts[0], "hosts": hosts, "query": "users"}).to_string() + "\n"
+    }
+
+    #[test]
+    fn a_host_that_was_not_swept_is_named() {
+        let fleet = Fleet::grow(&FleetPlan { hosts: 2, ..FleetPlan::default() });
+        let line = |host: &str, outcome: &str| {
+            serde_json::json!({"host": host, "outcome": outcome}).to_string() + "\n"
+        };
+        assert!(all_swept((line("web-01", "ok") + &line("web-02", "ok")).as_bytes(), &fleet).is_ok());
+        let says = |lines: String| all_swept(lines.as_bytes(), &fleet).unwrap_err().to_string();
+        assert_eq!(
+            says(line("web-01", "ok") + &line("web-02", "timeout")),
+            "web-02 is `timeout` in the bundle, not `ok`"
+        );
+        assert_eq!(says(line("web-01", "ok")), "web-02 is `missing` in the bundle, not `ok`");
     }
 
     #[test]

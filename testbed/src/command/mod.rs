@@ -1,10 +1,12 @@
 //! The commands, and what they share: their errors, the clock, the program that is shown.
 
 pub(crate) mod demo;
+pub(crate) mod generate;
 mod herdiff;
 pub(crate) mod up;
 
 use herdiff_testbed::fleet::FleetError;
+use herdiff_testbed::generate::GenerateError;
 use herdiff_testbed::ground::GroundError;
 use herdiff_testbed::site::SiteError;
 use std::io;
@@ -30,6 +32,8 @@ pub(crate) enum CommandError {
     Fleet(#[from] FleetError),
     #[error(transparent)]
     Ground(#[from] GroundError),
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
     #[error(transparent)]
     Site(#[from] SiteError),
     #[error("{0}")]
@@ -65,4 +69,17 @@ fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     // Where it cannot be raised, the servers say so when they run out.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// Waits until somebody wants this to end: Ctrl-C, or a polite kill.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
 }

@@ -1,6 +1,6 @@
 //! `up`: a fleet to sweep by hand.
 
-use super::{CommandError, now, raise_descriptor_limit, runtime};
+use super::{CommandError, now, raise_descriptor_limit, runtime, told_to_end};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use herdiff_testbed::attack::Attack;
 use herdiff_testbed::fault::Fault;
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     runtime()?.block_on(async {
         let farm = ground::serve(&fleet, &trees, &faults, &site).await?;
         tell(&fleet, &site);
-        let _ = tokio::signal::ctrl_c().await;
+        told_to_end().await;
         farm.stop().await;
         site.forget_identity();
         Ok(ExitCode::SUCCESS)

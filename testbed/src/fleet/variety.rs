@@ -17,6 +17,10 @@ pub(super) fn live(hosts: &mut [Host], fleet: &Dice, noise: Noise) {
     for host in hosts.iter_mut() {
         let dice = fleet.named("life").named(&host.name);
         private_directories(host, &dice);
+        if noise == Noise::Hard {
+            traffic(host, &dice);
+            passing_processes(host, &dice);
+        }
     }
     people_at_work(hosts, fleet);
     if noise == Noise::Hard {
@@ -111,6 +115,54 @@ fn private_directories(host: &mut Host, dice: &Dice) {
             let path = format!("{above}/systemd-private-{boot}-{service}.service-{suffix}");
             host.files.put(path, 0o700, host.clock.booted, Content::Directory);
         }
+    }
+}
+
+/// A busy web server has many connections, and each exists only once.
+fn traffic(host: &mut Host, dice: &Dice) {
+    let mut dice = dice.named("traffic");
+    let is_worker = |process: &&Process| process.name == "nginx" && process.uid == 33;
+    let workers: Vec<u32> = host.processes.iter().filter(is_worker).map(|process| process.pid).collect();
+    for _ in 0..dice.between(10, 90) {
+        let balancer = Ipv4Addr::new(10, 20, 0, if dice.chance(50) { 2 } else { 3 });
+        let here = SocketAddr::new(host.address.into(), 443);
+        let there = SocketAddr::new(balancer.into(), dice.port(10_000, 64_000));
+        let owners: Vec<u32> = dice.pick(&workers).copied().filter(|pid| pid % 3 > 0).into_iter().collect();
+        let state = if owners.is_empty() { TcpState::TimeWait } else { TcpState::Established };
+        host.listen(&mut dice, 33, &owners, SocketKind::Tcp(here, there, state));
+    }
+}
+
+/// What happens to run at the moment of looking: jobs, somebody who guesses passwords, a health check.
+fn passing_processes(host: &mut Host, dice: &Dice) {
+    let mut dice = dice.named("passing processes");
+    for _ in 0..dice.between(0, 4) {
+        let pid = host.next_pid(&mut dice, 4000);
+        let started = host.clock.now - dice.between(0, 50);
+        let mut process = match dice.between(0, 4) {
+            0 => Process::new(pid, 1, "/usr/sbin/sshd", &["sshd: unknown [priv]"]).unit("ssh.service"),
+            1 => {
+                let batch = dice.between(1_000, 99_999).to_string();
+                let line =
+                    ["python3", "/srv/app/current/bin/manage", "send_queued_mail", "--batch", batch.as_str()];
+                Process::new(pid, 1, "/usr/bin/python3.11", &line).user(995, 995).unit("cron.service")
+            }
+            2 => {
+                let file = format!("/tmp/health.{}", dice.word(10));
+                Process::new(
+                    pid,
+                    1,
+                    "/usr/bin/curl",
+                    &["curl", "-s", "-o", file.as_str(), "localhost:8081/health"],
+                )
+            }
+            _ => {
+                let seconds = dice.between(5, 300).to_string();
+                Process::new(pid, 1, "/usr/bin/sleep", &["sleep", seconds.as_str()]).unit("app.service")
+            }
+        };
+        process.started = started;
+        host.processes.push(process);
     }
 }
 

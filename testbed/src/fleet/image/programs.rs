@@ -11,6 +11,7 @@ const PROGRAMS: &[(&str, &str, u32)] = &[
     ("/usr/bin/ls", "coreutils", 0o755),
     ("/usr/bin/ps", "procps", 0o755),
     ("/usr/bin/htop", "procps", 0o755),
+    ("/usr/bin/sleep", "coreutils", 0o755),
     ("/usr/bin/tail", "coreutils", 0o755),
     ("/usr/bin/curl", "curl", 0o755),
     ("/usr/bin/dbus-daemon", "dbus-daemon", 0o755),
