@@ -1,0 +1,68 @@
+//! The commands, and what they share: their errors, the clock, the program that is shown.
+
+pub(crate) mod demo;
+mod herdiff;
+pub(crate) mod up;
+
+use herdiff_testbed::fleet::FleetError;
+use herdiff_testbed::ground::GroundError;
+use herdiff_testbed::site::SiteError;
+use std::io;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+use thiserror::Error;
+use tokio::runtime::Runtime;
+
+/// Why a command could not do its work.
+#[derive(Debug, Error)]
+pub(crate) enum CommandError {
+    #[error("there is no `herdiff` beside {0}; build it with: {1}")]
+    NoHerdiff(PathBuf, &'static str),
+    #[error("cannot start `{program}`: {cause}")]
+    Start {
+        program: String,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    #[error(transparent)]
+    Ground(#[from] GroundError),
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    #[error("{0}")]
+    NotAsExpected(String),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl CommandError {
+    /// The exit code: as those of `herdiff`, where they fit.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Interrupted => 130,
+            Self::NotAsExpected(_) => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// Now, in seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// What runs the servers.
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Many hosts need many descriptors: takes as many as the system allows.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, the servers say so when they run out.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
