@@ -64,10 +64,11 @@ fn sudoers(host: &Host) -> Rows {
     rows
 }
 
-/// Through both names of a directory, as osquery lists them where directories are merged.
+/// Where osquery looks: directories of programs and of temporary files, through both names where they are merged.
 fn setuid(host: &Host) -> Rows {
     let mut rows = Vec::new();
-    for (path, file) in host.files.iter().filter(|(_, file)| file.mode & 0o6000 != 0) {
+    let looked_at = |path: &str| !path.starts_with("/usr/lib/") && !path.starts_with("/opt/");
+    for (path, file) in host.files.iter().filter(|(path, file)| file.mode & 0o6000 != 0 && looked_at(path)) {
         let letters = [(0o4000, "S"), (0o2000, "G")];
         let permissions: String =
             letters.iter().filter(|(bit, _)| file.mode & bit != 0).map(|(_, letter)| *letter).collect();
@@ -75,7 +76,6 @@ fn setuid(host: &Host) -> Rows {
             "/usr/bin/chage" | "/usr/bin/expiry" | "/usr/sbin/unix_chkpwd" => "shadow",
             "/usr/bin/crontab" => "crontab",
             "/usr/bin/ssh-agent" => "_ssh",
-            "/usr/lib/dbus-1.0/dbus-daemon-launch-helper" => "messagebus",
             _ => "root",
         };
         let merged = ["/usr/bin/", "/usr/sbin/"].iter().any(|start| path.starts_with(start));

@@ -103,7 +103,8 @@ fn startup_file(host: &Host, path: &str, file: &File) -> Row {
     let bytes = target.content.bytes();
     let directory = target.content == Content::Directory;
     row([
-        ("path", path.to_owned()),
+        // osquery marks directories that a pattern has found.
+        ("path", path.to_owned() + if directory { "/" } else { "" }),
         ("type", if directory { "directory" } else { "regular" }.to_owned()),
         ("mode", format!("{:04o}", target.mode & 0o7777)),
         ("uid", "0".to_owned()),

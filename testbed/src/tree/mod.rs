@@ -58,6 +58,10 @@ pub fn write(host: &Host, root: &Path) -> Result<TreeSize, TreeError> {
             }
         }
     }
+    // Last, since whatever is put into a directory changes its time.
+    for (path, file) in host.files.iter().filter(|(_, file)| file.content == Content::Directory) {
+        tree.date(path, file.changed)?;
+    }
     Ok(tree.size)
 }
 
@@ -92,6 +96,13 @@ impl Tree {
         made.map_err(|cause| TreeError { path: place.clone(), cause })?;
         self.made.insert(place);
         Ok(())
+    }
+
+    fn date(&self, path: &str, changed: u64) -> Result<(), TreeError> {
+        let place = self.place(path);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(changed);
+        let set = File::open(&place).and_then(|directory| directory.set_modified(time));
+        set.map_err(|cause| TreeError { path: place, cause })
     }
 
     fn link(&mut self, path: &str, target: &str) -> Result<(), TreeError> {
@@ -149,8 +160,10 @@ mod tests {
         let (_, root) = written(None);
         let sudo = fs::metadata(root.path().join("bin/sudo")).unwrap();
         assert_eq!(sudo.mode() & 0o7777, 0o4755);
-        let crontab = fs::metadata(root.path().join("etc/crontab")).unwrap();
-        assert!((1_700_000_000..1_760_000_000).contains(&crontab.mtime()), "{}", crontab.mtime());
+        for path in ["etc/crontab", "etc/systemd/system/multi-user.target.wants"] {
+            let time = fs::metadata(root.path().join(path)).unwrap().mtime();
+            assert!((1_700_000_000..1_760_000_000).contains(&time), "{path}: {time}");
+        }
     }
 
     #[test]

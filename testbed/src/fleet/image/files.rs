@@ -135,6 +135,7 @@ pub(super) fn files(fleet: &Dice, installed: u64) -> Files {
         Content::Link("/lib/systemd/system/ssh.service".to_owned()),
     );
     for directory in [
+        "/etc/systemd/system/multi-user.target.wants",
         "/etc/systemd/system/timers.target.wants",
         "/etc/cron.hourly",
         "/etc/cron.monthly",
