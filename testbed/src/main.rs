@@ -23,6 +23,11 @@ enum Verb {
     Up(command::up::Arguments),
     /// Write a fleet's saved osquery output, for `herdiff import`
     Generate(command::generate::Arguments),
+    /// Measure a sweep, with OpenSSH's client beside it
+    Bench(command::bench::Arguments),
+    /// Run one command and print what it has cost, for `bench`
+    #[command(hide = true)]
+    Measure(command::bench::measure::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +36,8 @@ fn main() -> ExitCode {
         Verb::Demo(arguments) => command::demo::run(&arguments),
         Verb::Up(arguments) => command::up::run(&arguments),
         Verb::Generate(arguments) => command::generate::run(&arguments),
+        Verb::Bench(arguments) => command::bench::run(&arguments),
+        Verb::Measure(arguments) => command::bench::measure::run(&arguments),
     };
     match done {
         Ok(code) => code,

@@ -26,6 +26,11 @@ impl Herdiff {
         Ok(Self { path, shown })
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// As it is to be typed.
     pub(crate) fn shown(&self) -> &str {
         &self.shown

@@ -1,5 +1,6 @@
 //! The commands, and what they share: their errors, the clock, the program that is shown.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod generate;
 mod herdiff;

@@ -14,7 +14,7 @@ mod row;
 mod system;
 mod truth;
 
-pub use pack::{PackError, merged as merged_pack};
+pub use pack::{PackError, merged as merged_pack, triage as triage_pack};
 
 use crate::fleet::Fleet;
 use crate::fleet::host::Host;
