@@ -32,7 +32,7 @@ impl Served {
         let fleet = Fleet::grow(&FleetPlan { hosts, ..FleetPlan::default() });
         let directory = tempfile::tempdir().unwrap();
         let site = Site::open(&directory.path().join("site")).unwrap();
-        let trees = Trees::write(&fleet).unwrap();
+        let trees = Trees::write(&fleet, directory.path()).unwrap();
         let runtime = Runtime::new().unwrap();
         let faults: BTreeMap<_, _> = faults.iter().map(|&(host, fault)| (host.to_owned(), fault)).collect();
         let farm = runtime.block_on(ground::serve(&fleet, &trees, &faults, &site)).unwrap();
