@@ -112,8 +112,10 @@ fn nobody_else_gets_in() {
     served.site.forget_identity();
     let other = Site::open(&served.site.directory().join("other")).unwrap();
     other.make_identity().unwrap();
-    let mut ssh = served.ssh("web-01", "true");
-    let output = ssh.arg("-i").arg(other.identity()).output().unwrap();
+    // Options stand before the host: behind it they would be part of the command.
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-i").arg(other.identity()).arg("-F").arg(served.site.ssh_config()).args(["-o", "BatchMode=yes"]);
+    let output = ssh.args(["web-01", "true"]).output().unwrap();
     assert_eq!(output.status.code(), Some(255));
     assert!(text(&output.stderr).contains("Permission denied"), "{output:?}");
 }
