@@ -18,6 +18,7 @@ mod system;
 
 pub(crate) use cell::{Cell, Row};
 pub(crate) use document::document;
+pub(crate) use files::hash::hex;
 pub(crate) use scan::{Constraint, Operator, Rows, Scan, all, none};
 pub(crate) use schema::{ColumnType, Table, bigint, integer, text, unsigned};
 
@@ -33,16 +34,32 @@ pub(crate) static ALL: &[&Table] = &[
     &network::sockets::PROCESS_OPEN_SOCKETS,
     &network::listening::TABLE,
     &network::interfaces::INTERFACE_ADDRESSES,
+    &network::dns_resolvers::TABLE,
     &accounts::users::TABLE,
     &accounts::groups::TABLE,
     &accounts::groups::USER_GROUPS,
+    &accounts::shadow::TABLE,
+    &accounts::sudoers::TABLE,
     &accounts::authorized_keys::TABLE,
+    &accounts::ssh::KNOWN_HOSTS,
+    &accounts::ssh::SSH_CONFIGS,
+    &accounts::ssh::USER_SSH_KEYS,
+    &accounts::shell_history::TABLE,
+    &accounts::logins::LAST,
+    &accounts::logins::LOGGED_IN_USERS,
     &schedule::crontab::TABLE,
+    &schedule::startup_items::TABLE,
     &packages::deb::DEB_PACKAGES,
+    &packages::apt_sources::TABLE,
+    &packages::yum_sources::TABLE,
+    &packages::python_packages::TABLE,
+    &packages::npm_packages::TABLE,
     &files::file::TABLE,
     &files::hash::TABLE,
     &files::suid_bin::TABLE,
     &system::etc_hosts::TABLE,
+    &system::etc_services::ETC_SERVICES,
+    &system::etc_services::ETC_PROTOCOLS,
     &system::kernel_modules::TABLE,
     &system::kernel_info::TABLE,
     &system::mounts::TABLE,

@@ -1,5 +1,6 @@
 //! Sockets, addresses, routes, filters.
 
+pub(super) mod dns_resolvers;
 pub(super) mod interfaces;
 pub(super) mod listening;
 pub(super) mod netlink;

@@ -1,6 +1,7 @@
 //! The system as a whole: its kernel, its name, its mounts, its settings.
 
 pub(super) mod etc_hosts;
+pub(super) mod etc_services;
 pub(super) mod kernel_info;
 pub(super) mod kernel_modules;
 pub(super) mod mounts;
