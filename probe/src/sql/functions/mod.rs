@@ -15,7 +15,7 @@ mod path;
 mod text;
 pub(crate) mod version;
 
-pub(crate) use encoding::from_base64;
+pub(crate) use encoding::{from_base64, to_base64};
 
 const PURE: FunctionFlags = FunctionFlags::SQLITE_UTF8
     .union(FunctionFlags::SQLITE_DETERMINISTIC)
