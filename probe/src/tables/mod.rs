@@ -10,6 +10,7 @@ mod schema;
 
 mod accounts;
 mod files;
+mod hidden;
 mod network;
 mod packages;
 mod process;
@@ -38,6 +39,8 @@ pub(crate) static ALL: &[&Table] = &[
     &process::details::PROCESS_NAMESPACES,
     &network::sockets::PROCESS_OPEN_SOCKETS,
     &network::listening::TABLE,
+    &network::connections::TABLE,
+    &hidden::TABLE,
     &network::interfaces::INTERFACE_ADDRESSES,
     &network::links::INTERFACE_DETAILS,
     &network::links::INTERFACE_IPV6,

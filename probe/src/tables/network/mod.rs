@@ -1,5 +1,6 @@
 //! Sockets, addresses, routes, filters.
 
+pub(super) mod connections;
 pub(super) mod dns_resolvers;
 pub(super) mod interfaces;
 pub(super) mod links;
