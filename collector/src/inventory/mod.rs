@@ -65,8 +65,7 @@ impl Inventory {
     /// Adds the hosts of another source. Those that are here already are visited once, and said.
     pub fn join(&mut self, other: Self) {
         self.notes.extend(other.notes);
-        let mut known: BTreeMap<HostName, ()> =
-            self.targets.iter().map(|target| (target.host.clone(), ())).collect();
+        let mut known: BTreeSet<HostName> = self.targets.iter().map(|target| target.host.clone()).collect();
         for target in other.targets {
             if known.insert(target.host.clone()) {
                 self.targets.push(target);
