@@ -1,83 +1,84 @@
-//! Patterns that choose hosts, as Ansible users know them: `web:&prod:!web-03`.
+//! Patterns that choose hosts, as Ansible users know them: `web*:!web-07`, `prod:&db`.
 
-use super::Target;
+use super::{LimitError, Target};
+use std::collections::HashSet;
 
-/// A pattern, understood.
-pub(super) struct Limit(Vec<Term>);
-
-enum Term {
-    Add(String),
-    Keep(String),
-    Remove(String),
-}
-
-impl Limit {
-    pub(super) fn parse(pattern: &str) -> Result<Self, String> {
-        let mut terms = Vec::new();
-        for word in pattern.split([',', ':']).map(str::trim).filter(|word| !word.is_empty()) {
-            if word.starts_with('~') {
-                return Err(format!(
-                    "{word}: regular expressions are not understood; use wildcards, as in web-*"
-                ));
-            }
-            if word.starts_with('@') {
-                return Err(format!("{word}: files of hosts are not understood here; give them with -i"));
-            }
-            terms.push(match word.split_at_checked(1) {
-                Some(("!", name)) => Term::Remove(name.to_owned()),
-                Some(("&", name)) => Term::Keep(name.to_owned()),
-                _ => Term::Add(word.to_owned()),
-            });
-        }
-        if terms.is_empty() {
-            return Err("it names nothing".to_owned());
-        }
-        Ok(Self(terms))
-    }
-
-    /// Ansible's order: what is added, then what is kept of it, then what is taken away.
-    pub(super) fn admits(&self, target: &Target) -> bool {
-        let names = |pattern: &String| {
-            pattern == "all"
-                || glob(pattern, target.host.as_str())
-                || target.groups.iter().any(|group| glob(pattern, group))
+pub(super) fn apply(targets: &mut Vec<Target>, pattern: &str) -> Result<(), LimitError> {
+    let (mut chosen, mut any) = (HashSet::new(), false);
+    let (mut both, mut without) = (Vec::new(), Vec::new());
+    for part in parts(pattern) {
+        let (list, word): (Option<&mut Vec<HashSet<usize>>>, &str) = match part.split_at_checked(1) {
+            Some(("!", word)) => (Some(&mut without), word),
+            Some(("&", word)) => (Some(&mut both), word),
+            _ => (None, part),
         };
-        let mut adds = self
-            .0
-            .iter()
-            .filter_map(|term| if let Term::Add(name) = term { Some(name) } else { None })
-            .peekable();
-        let added = adds.peek().is_none() || adds.any(names);
-        let kept = self.0.iter().all(|term| if let Term::Keep(name) = term { names(name) } else { true });
-        let removed =
-            self.0.iter().any(|term| if let Term::Remove(name) = term { names(name) } else { false });
-        added && kept && !removed
+        if word.starts_with('~') || word.contains(['[', ']']) {
+            return Err(LimitError::Unsupported(part.to_owned()));
+        }
+        let found = matching(targets, word);
+        match list {
+            // What is taken away or kept may be nothing: that leaves the rest as it is, or nothing.
+            Some(list) => list.push(found),
+            None if found.is_empty() => return Err(LimitError::NoMatch(word.to_owned())),
+            None => {
+                any = true;
+                chosen.extend(found);
+            }
+        }
     }
+    let keep = |n: &usize| {
+        (!any || chosen.contains(n))
+            && both.iter().all(|set| set.contains(n))
+            && !without.iter().any(|set| set.contains(n))
+    };
+    let kept: Vec<_> = std::mem::take(targets).into_iter().enumerate().collect();
+    *targets = kept.into_iter().filter(|(n, _)| keep(n)).map(|(_, target)| target).collect();
+    if targets.is_empty() { Err(LimitError::NothingLeft(pattern.to_owned())) } else { Ok(()) }
 }
 
-/// `*` stands for anything, `?` for one character. Takes time in proportion to both lengths, whatever the pattern.
-fn glob(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    // For each length of the text's start: whether the pattern so far can be it.
-    let mut matches = vec![false; text.chars().count() + 1];
-    matches.iter_mut().take(1).for_each(|empty| *empty = true);
-    for wanted in pattern {
-        let mut next = vec![false; matches.len()];
-        let mut any = false;
-        for (at, place) in next.iter_mut().enumerate() {
-            let here = matches.get(at).copied().unwrap_or_default();
-            any |= here;
-            let before = at.checked_sub(1).and_then(|at| matches.get(at)).copied().unwrap_or_default();
-            let letter = at.checked_sub(1).and_then(|at| text.chars().nth(at));
-            *place = match wanted {
-                '*' => any,
-                '?' => before,
-                wanted => before && letter == Some(wanted),
-            };
+/// Parts are separated by commas, and by colons where they do not belong to an address.
+fn parts(pattern: &str) -> impl Iterator<Item = &str> {
+    let parts = pattern.split(',').flat_map(|part| {
+        let address = part.trim_start_matches(['!', '&']).parse::<std::net::Ipv6Addr>().is_ok();
+        let colon = if address { '\0' } else { ':' };
+        part.split(colon)
+    });
+    parts.map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn matching(targets: &[Target], word: &str) -> HashSet<usize> {
+    let fits = |target: &Target| {
+        word == "all"
+            || glob(word, target.host.as_str())
+            || target.groups.iter().any(|group| glob(word, group))
+            || (word == "ungrouped" && target.groups.is_empty())
+    };
+    targets.iter().enumerate().filter(|(_, target)| fits(target)).map(|(n, _)| n).collect()
+}
+
+/// `*` stands for any characters, `?` for one.
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some('?') => (p, t) = (p + 1, t + 1),
+            found if found == text.get(t) => (p, t) = (p + 1, t + 1),
+            _ => match &mut star {
+                Some((at, from)) => {
+                    *from += 1;
+                    (p, t) = (*at + 1, *from);
+                }
+                None => return false,
+            },
         }
-        matches = next;
     }
-    matches.last().copied().unwrap_or_default()
+    pattern.iter().skip(p).all(|&c| c == '*')
 }
 
 #[cfg(test)]
@@ -85,35 +86,40 @@ mod tests {
     use super::*;
     use crate::inventory::Inventory;
 
-    fn kept(pattern: &str) -> String {
-        let text = "[web]\nweb-01\nweb-02\nweb-03\n[db]\ndb-01\n[prod]\nweb-01\ndb-01\n";
-        let mut inventory = Inventory::parse("x", text).unwrap();
-        inventory.limit(pattern).unwrap();
-        inventory.targets.iter().map(|target| target.host.to_string()).collect::<Vec<_>>().join(" ")
+    fn limited(pattern: &str) -> Result<String, LimitError> {
+        let text = "lone\n[web]\nweb-[1:3]\n[db]\ndb-1\nweb-3\n[prod:children]\ndb\n";
+        let mut inventory = Inventory::parse("f", text).unwrap();
+        inventory.limit(pattern)?;
+        let names: Vec<_> = inventory.targets.iter().map(|target| target.host.to_string()).collect();
+        Ok(names.join(" "))
     }
 
     #[test]
-    fn chooses_as_ansible_does() {
-        assert_eq!(kept("web"), "web-01 web-02 web-03");
-        assert_eq!(kept("web:!web-02"), "web-01 web-03");
-        assert_eq!(kept("!web"), "db-01");
-        assert_eq!(kept("web:&prod"), "web-01");
-        assert_eq!(kept("*-01"), "web-01 db-01");
-        assert_eq!(kept("web-0[0-9]"), "");
-        assert_eq!(kept("db, web-?3"), "web-03 db-01");
-        assert_eq!(kept("all:!prod"), "web-02 web-03");
+    fn patterns_choose_hosts_and_groups() {
+        assert_eq!(limited("web").unwrap(), "web-1 web-2 web-3");
+        assert_eq!(limited("web-1,db-*").unwrap(), "web-1 db-1");
+        assert_eq!(limited("all:!web").unwrap(), "lone db-1");
+        assert_eq!(limited("!web").unwrap(), "lone db-1");
+        assert_eq!(limited("web:&prod").unwrap(), "web-3");
+        assert_eq!(limited("ungrouped").unwrap(), "lone");
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
-        assert!(
-            Limit::parse("~web").is_err() && Limit::parse("").is_err() && Limit::parse("@retry").is_err()
-        );
+    fn a_slip_is_an_error_and_not_an_empty_sweep() {
+        assert_eq!(limited("wbe"), Err(LimitError::NoMatch("wbe".into())));
+        assert_eq!(limited("lone:&web"), Err(LimitError::NothingLeft("lone:&web".into())));
+        assert!(matches!(limited("~web.*"), Err(LimitError::Unsupported(_))));
     }
 
     #[test]
-    fn wildcards() {
-        assert!(glob("a*b*c", "axxbyyc") && glob("*", "") && !glob("a", "") && !glob("", "a"));
-        assert!(!glob(&"*a".repeat(200), &"a".repeat(150)));
+    fn stars_and_question_marks() {
+        for (pattern, text) in
+            [("*", ""), ("a*c", "abbc"), ("a?c", "abc"), ("*b*", "abc"), ("**", "x"), ("a*b*c", "aXbYbZc")]
+        {
+            assert!(glob(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("", "a"), ("a", ""), ("a?c", "ac"), ("a*c", "ab"), ("?", "")] {
+            assert!(!glob(pattern, text), "{pattern} {text}");
+        }
     }
 }

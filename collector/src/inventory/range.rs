@@ -1,94 +1,91 @@
-//! Names that stand for many: `web[01:40]`, `rack[a:f]-[1-4]`, `db[1,3,7-9]`.
+//! Node-sets: `web[1-40]`, `web[01:40]`, `rack[a:c]-node[1,3,7-9]`, `web[00:10:5]`.
 
-use super::MOST_HOSTS;
+/// No inventory has more hosts than this; a slip of the finger in a range has.
+const MOST: usize = 100_000;
 
-/// All the names that a pattern stands for, in order. Without brackets, the pattern itself. Brackets that hold no range
-/// (an IPv6 address, as in `[::1]:22`) are left as they are.
+/// All names that a pattern stands for, in order.
 pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
     let mut names = vec![String::new()];
     let mut rest = pattern;
-    while let Some((before, inside, after)) = next_range(rest) {
-        let values = values(inside)?;
-        if names.len().saturating_mul(values.len()) > MOST_HOSTS {
-            return Err(format!("{pattern} stands for more than {MOST_HOSTS} hosts"));
+    while let Some((before, after)) = rest.split_once('[') {
+        let (inside, after) =
+            after.split_once(']').ok_or_else(|| format!("{pattern:?} has a [ without its ]"))?;
+        let parts = parts(inside).map_err(|why| format!("[{inside}] in {pattern:?}: {why}"))?;
+        if names.len().saturating_mul(parts.len()) > MOST {
+            return Err(format!("{pattern:?} stands for more than {MOST} hosts"));
         }
-        let longer = |name: &String| -> Vec<String> {
-            values.iter().map(|value| format!("{name}{before}{value}")).collect()
-        };
-        names = names.iter().flat_map(longer).collect();
+        names = names
+            .iter()
+            .flat_map(|name| parts.iter().map(move |part| format!("{name}{before}{part}")))
+            .collect();
         rest = after;
+    }
+    if rest.contains(']') {
+        return Err(format!("{pattern:?} has a ] without its ["));
     }
     names.iter_mut().for_each(|name| name.push_str(rest));
     Ok(names)
 }
 
-/// The text before the first range, what is in its brackets, and the text after it.
-fn next_range(text: &str) -> Option<(&str, &str, &str)> {
-    let mut from = 0;
-    loop {
-        let (before, rest) = text.get(from..)?.split_once('[')?;
-        let (inside, after) = rest.split_once(']')?;
-        if is_range(inside) {
-            return Some((text.get(..from + before.len())?, inside, after));
+fn parts(inside: &str) -> Result<Vec<String>, String> {
+    let mut parts = Vec::new();
+    for item in inside.split(',') {
+        let mut ends = item.split([':', '-']).map(str::trim);
+        let (first, last, step) = (ends.next().unwrap_or_default(), ends.next(), ends.next());
+        if ends.next().is_some() {
+            return Err("a range is first:last or first:last:step".into());
         }
-        from += before.len() + 1 + inside.len() + 1;
-    }
-}
-
-/// Digits or letters with `:`, `-` and `,` between them. An address has two colons in a row or more than two of them.
-fn is_range(inside: &str) -> bool {
-    let part = |part: &str| {
-        let mut ends = part.split([':', '-']);
-        let (first, last, step) = (ends.next(), ends.next(), ends.next());
-        let counts = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let letter = |text: &str| text.len() == 1 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
-        ends.next().is_none()
-            && step.is_none_or(counts)
-            && match (first, last) {
-                (Some(first), Some(last)) => {
-                    (counts(first) && counts(last)) || (letter(first) && letter(last))
-                }
-                (Some(first), None) => counts(first),
-                _ => false,
+        let step: usize = match step.map(str::parse) {
+            None => 1,
+            Some(Ok(step)) if step > 0 => step,
+            Some(_) => return Err("the step is not a number above 0".into()),
+        };
+        match last {
+            None if !first.is_empty() && first.chars().all(char::is_alphanumeric) => {
+                parts.push(first.to_owned())
             }
+            None => return Err("neither a range nor a list of names".into()),
+            Some(last) => range(first, last, step, &mut parts)?,
+        }
+        if parts.len() > MOST {
+            return Err(format!("more than {MOST} hosts"));
+        }
+    }
+    Ok(parts)
+}
+
+fn range(first: &str, last: &str, step: usize, parts: &mut Vec<String>) -> Result<(), String> {
+    let wrong = || {
+        format!("{first:?} to {last:?} is neither a range of numbers nor of letters, or it runs backwards")
     };
-    !inside.is_empty() && inside.split(',').all(part)
-}
-
-fn values(inside: &str) -> Result<Vec<String>, String> {
-    let mut values = Vec::new();
-    for part in inside.split(',') {
-        let mut ends = part.split([':', '-']);
-        let first = ends.next().unwrap_or_default();
-        let last = ends.next().unwrap_or(first);
-        let step: usize = ends
-            .next()
-            .map_or(Ok(1), str::parse)
-            .map_err(|_| format!("the step of [{inside}] is too large"))?;
-        if step == 0 {
-            return Err(format!("the step of [{inside}] is 0"));
+    let letter = |text: &str| {
+        let mut chars = text.chars();
+        chars.next().filter(|c| c.is_ascii_alphabetic() && chars.next().is_none())
+    };
+    if let (Some(first), Some(last)) = (letter(first), letter(last)) {
+        if first > last {
+            return Err(wrong());
         }
-        if let (Ok(from), Ok(to)) = (first.parse::<u64>(), last.parse::<u64>()) {
-            check(from <= to, to.saturating_sub(from), inside)?;
-            // A leading zero asks for as many digits as there are.
-            let digits = if first.starts_with('0') { first.len() } else { 0 };
-            values.extend((from..=to).step_by(step).map(|number| format!("{number:0digits$}")));
-        } else if let ([from], [to]) = (first.as_bytes(), last.as_bytes()) {
-            check(from <= to, 0, inside)?;
-            values.extend((*from..=*to).step_by(step).map(|letter| char::from(letter).to_string()));
-        } else {
-            return Err(format!("the numbers of [{inside}] are too large"));
-        }
+        parts.extend((first..=last).step_by(step).map(String::from));
+        return Ok(());
     }
-    Ok(values)
-}
-
-fn check(ascends: bool, size: u64, inside: &str) -> Result<(), String> {
-    match (ascends, size < MOST_HOSTS as u64) {
-        (false, _) => Err(format!("the range [{inside}] runs backwards")),
-        (_, false) => Err(format!("the range [{inside}] stands for more than {MOST_HOSTS} hosts")),
-        _ => Ok(()),
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Ansible starts at 0 where the first is left out.
+    let start = if first.is_empty() { "0" } else { first };
+    if !is_number(start) || !is_number(last) {
+        return Err(wrong());
     }
+    let (from, to): (u64, u64) = (start.parse().map_err(|_| wrong())?, last.parse().map_err(|_| wrong())?);
+    if from > to {
+        return Err(wrong());
+    }
+    if (to - from) / step as u64 >= MOST as u64 {
+        return Err(format!("more than {MOST} hosts"));
+    }
+    // Leading zeros of the first say how wide all are.
+    let width = if start.starts_with('0') { start.len() } else { 0 };
+    parts.extend((from..=to).step_by(step).map(|n| format!("{n:0width$}")));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -96,25 +93,22 @@ mod tests {
     use super::expand;
 
     #[test]
-    fn ranges_stand_for_names() {
-        assert_eq!(expand("web[08:10]").unwrap(), ["web08", "web09", "web10"]);
-        assert_eq!(expand("web[8-10].x").unwrap(), ["web8.x", "web9.x", "web10.x"]);
-        assert_eq!(
-            expand("r[a:c]n[1,5-6]").unwrap(),
-            ["ran1", "ran5", "ran6", "rbn1", "rbn5", "rbn6", "rcn1", "rcn5", "rcn6"]
-        );
-        assert_eq!(expand("db[1:9:4]").unwrap(), ["db1", "db5", "db9"]);
-        assert_eq!(expand("plain-01").unwrap(), ["plain-01"]);
-        assert_eq!(expand("[::1]:22").unwrap(), ["[::1]:22"]);
-        assert_eq!(expand("[fe80::a:b]").unwrap(), ["[fe80::a:b]"]);
+    fn ranges_of_both_spellings() {
+        let all = |pattern: &str| expand(pattern).unwrap().join(" ");
+        assert_eq!(all("web"), "web");
+        assert_eq!(all("web[8-11]"), "web8 web9 web10 web11");
+        assert_eq!(all("web[008:010].lan"), "web008.lan web009.lan web010.lan");
+        assert_eq!(all("r[a:c]n[1,3]"), "ran1 ran3 rbn1 rbn3 rcn1 rcn3");
+        assert_eq!(all("w[0:10:5]"), "w0 w5 w10");
+        assert_eq!(all("w[1,3-4,x]"), "w1 w3 w4 wx");
     }
 
     #[test]
-    fn impossible_ranges_are_refused() {
-        assert!(expand("web[9:1]").unwrap_err().contains("backwards"));
-        assert!(expand("web[1:999999999]").unwrap_err().contains("more than 100000"));
-        assert!(expand("web[1:99999][1:99999]").unwrap_err().contains("more than 100000"));
-        assert!(expand("web[1:99999999999999999999999]").unwrap_err().contains("too large"));
-        assert!(expand("web[1:5:0]").unwrap_err().contains("step"));
+    fn what_is_wrong_is_said() {
+        for pattern in ["w[1", "w1]", "w[]", "w[5-1]", "w[1-x]", "w[1:2:0]", "w[1:2:3:4]", "w[c:a]", "w[-]"] {
+            assert!(expand(pattern).is_err(), "{pattern}");
+        }
+        assert!(expand("w[1-999999999999]").unwrap_err().contains("more than 100000"));
+        assert!(expand("w[1-9999]x[1-9999]").unwrap_err().contains("more than 100000"));
     }
 }
