@@ -3,6 +3,7 @@
 use crate::finding::{Kind, Prevalence};
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId};
 use crate::roster::{Asked, Roster};
+use crate::surprise::Surprise;
 use herdiff_model::knowledge::{Knowledge, Sign};
 use herdiff_model::pack::Query;
 use herdiff_model::row::Row;
@@ -66,6 +67,8 @@ pub(crate) struct Deviation<'a> {
     pub(crate) prevalence: Prevalence,
     /// Bit n: the row shows the n-th sign that is known for its query.
     pub(crate) signs: u64,
+    /// In bits: what the herd itself does not explain.
+    pub(crate) surprise: f64,
     pub(crate) score: f64,
 }
 
@@ -100,6 +103,7 @@ pub(crate) fn gather<'a>(
     hosts: &[HostIdentities],
     counts: &Counts,
     events: &[Event],
+    surprise: &Surprise,
     usual: impl Fn(IdentityId) -> Option<Row<'a>>,
 ) -> Vec<Deviation<'a>> {
     let has =
@@ -110,10 +114,18 @@ pub(crate) fn gather<'a>(
             Change::Missing(id) => (usual(id)?, None),
             Change::Changed { from, to } => (has(*on.first()?, to)?, Some(usual(from)?)),
         };
+        let prevalence = counts.prevalence(change.shown());
+        let told = f64::from(prevalence.present + prevalence.absent);
         Some(Deviation {
             view: view_index,
+            surprise: match change {
+                Change::Missing(_) => (told.max(1.0) / on.len().max(1) as f64).log2().max(0.0),
+                Change::Added(id) | Change::Changed { to: id, .. } => {
+                    surprise.of(id, told, f64::from(prevalence.present))
+                }
+            },
             signs: signs(change.kind(), row, &view.knowledge),
-            prevalence: counts.prevalence(change.shown()),
+            prevalence,
             score: 0.0,
             change,
             hosts: on,

@@ -155,11 +155,17 @@ impl RowBatch {
     /// Adds a row whose cells stand in the sender's order. A missing cell is empty. A row without columns says nothing
     /// and is not added.
     pub fn push(&mut self, sent: &[impl AsRef<[u8]>]) {
+        self.push_by(|position| sent.get(position).map(AsRef::as_ref));
+    }
+
+    /// Adds a row whose cells the caller finds by their place in the sender's order: as [`push`](Self::push), for those
+    /// who do not have the cells as a list.
+    pub fn push_by<'c>(&mut self, sent: impl Fn(usize) -> Option<&'c [u8]>) {
         if self.order.is_empty() {
             return;
         }
         for &position in &self.order {
-            push_cell(&mut self.cells, sent.get(position).map_or(&[], AsRef::as_ref));
+            push_cell(&mut self.cells, sent(position).unwrap_or_default());
         }
         self.ends.push(self.cells.len());
     }

@@ -1,8 +1,23 @@
 //! What runs the SQL on a host, and how its output is read. Nothing here does any input or output.
 
 mod limits;
+mod lines;
+mod osqueryi;
+mod output;
+mod plan;
+mod probe;
+mod rows;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod text;
 
 pub use limits::Limits;
+pub(crate) use lines::{Line, Lines};
+pub(crate) use output::{EngineFacts, Missing, NotAnEngine, Output, fill};
+pub(crate) use plan::Plan;
+pub(crate) use rows::read_objects;
+pub(crate) use text::Text;
 
 /// Which engine runs the queries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

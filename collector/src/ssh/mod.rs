@@ -1,5 +1,7 @@
 //! Reaching a host over SSH: who we are, whom we believe, how long we wait.
 
+mod known_hosts;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 
 mod sql;
 
+pub use sql::tables as tables_of;
+
 use crate::name::{ColumnName, TableName};
 use crate::pack::Query;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,10 @@
 //! Finds the tables that a statement reads, well enough to look up what is known of them.
 
+/// The tables that a statement reads, in the order in which it names them.
+///
 /// The words that follow FROM, JOIN and the commas between them, in order. Not a parser: a word too many is harmless,
 /// as it is then looked up in a list of tables.
-pub(super) fn tables(sql: &str) -> Vec<String> {
+pub fn tables(sql: &str) -> Vec<String> {
     let spaced = sql.replace(['(', ')', ';'], " ").replace(',', " , ");
     let mut expected = false;
     let mut in_from = false;

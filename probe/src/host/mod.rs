@@ -121,6 +121,18 @@ impl Host {
         }
     }
 
+    /// Only of the running system: what is asked of the kernel by other means than files.
+    ///
+    /// # Errors
+    /// [`FailureKind::Unsupported`] for any other root.
+    pub(crate) fn running(&self) -> Result<(), Failure> {
+        if self.is_live() {
+            Ok(())
+        } else {
+            Err(Failure::unsupported("this can be known of a running system only"))
+        }
+    }
+
     /// Opens a regular file to read it. Never blocks on a pipe, never becomes a controlling terminal.
     ///
     /// # Errors

@@ -201,7 +201,7 @@ impl Ids {
 }
 
 /// The file that a process runs.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Executable {
     pub(crate) path: Vec<u8>,
     /// 1 there, 0 deleted, -1 not to be known (a kernel thread, or no permission).

@@ -1,3 +1,4 @@
 //! What starts by itself: cron, systemd, session and boot scripts.
 
 pub(super) mod crontab;
+pub(super) mod startup_items;
