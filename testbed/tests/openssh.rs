@@ -30,7 +30,8 @@ impl Served {
         let found = Command::new("ssh").arg("-V").stderr(Stdio::null()).status();
         assert!(found.is_ok(), "OpenSSH's `ssh` is not installed; on Debian: apt install openssh-client");
         let fleet = Fleet::grow(&FleetPlan { hosts, ..FleetPlan::default() });
-        let directory = tempfile::tempdir().unwrap();
+        // In memory where that can be had: trees are many tiny files.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let site = Site::open(&directory.path().join("site")).unwrap();
         let trees = Trees::write(&fleet, directory.path()).unwrap();
         let runtime = Runtime::new().unwrap();
