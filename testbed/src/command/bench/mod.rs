@@ -51,11 +51,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     ];
     println!("{}", setting(arguments, &probe));
     println!("{:<34}{:>12}{:>10}{:>10}{:>10}", "", "CPU ms/host", "wall s", "peak MB", "exit");
+    let mut failed = Vec::new();
     for job in &jobs {
         let median = job.measure(arguments.runs)?;
+        if median.code != Some(0) {
+            failed.push(job.name());
+        }
         println!("{}", line(job, &median, arguments.hosts));
     }
     served.stop()?;
+    if !failed.is_empty() {
+        let what = failed.join(", ");
+        return Err(CommandError::NotAsExpected(format!(
+            "not every host was done by: {what}; the figures do not count"
+        )));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
