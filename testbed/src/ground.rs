@@ -43,16 +43,15 @@ pub enum GroundError {
 }
 
 impl Trees {
-    /// Writes the trees of all hosts.
+    /// Writes the trees of all hosts into a new directory at some place.
     ///
     /// # Errors
     /// Where something cannot be written.
-    pub fn write(fleet: &Fleet) -> Result<Self, GroundError> {
-        let place = std::env::temp_dir();
+    pub fn write(fleet: &Fleet, place: &Path) -> Result<Self, GroundError> {
         let directory = tempfile::Builder::new()
             .prefix("herdiff-testbed-")
-            .tempdir_in(&place)
-            .map_err(|cause| GroundError::Temporary { place, cause })?;
+            .tempdir_in(place)
+            .map_err(|cause| GroundError::Temporary { place: place.to_owned(), cause })?;
         // Most of the time goes into making small files, which the kernel does well side by side.
         crate::side_by_side(&fleet.hosts, |host| {
             tree::write(host, &directory.path().join(&host.name)).map(|_| ())

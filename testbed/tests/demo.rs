@@ -13,9 +13,36 @@ use tempfile::TempDir;
 
 const TESTBED: &str = env!("CARGO_BIN_EXE_herdiff-testbed");
 
-/// A directory with the test bed's program and a script that plays `herdiff`.
-fn stage(herdiff: Option<&str>) -> TempDir {
+/// A directory with the test bed's program and a script that plays `herdiff`, and one for temporary files.
+struct Stage {
+    programs: TempDir,
+    temporary: TempDir,
+}
+
+impl Stage {
+    fn path(&self) -> &Path {
+        self.programs.path()
+    }
+
+    fn testbed(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.path().join("herdiff-testbed"));
+        command.current_dir(self.path()).env("TMPDIR", self.temporary.path()).args(arguments);
+        command
+    }
+
+    fn demo(&self) -> Output {
+        self.testbed(&["demo", "--check"]).output().unwrap()
+    }
+
+    fn is_clean(&self) -> bool {
+        fs::read_dir(self.temporary.path()).unwrap().next().is_none()
+    }
+}
+
+fn stage(herdiff: Option<&str>) -> Stage {
     let directory = tempfile::tempdir().unwrap();
+    // In memory where that can be had: trees are many tiny files. Programs cannot be run from there everywhere.
+    let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let testbed = directory.path().join("herdiff-testbed");
     // A link to the same file; a copy where the system's temporary directory is on another disk.
     fs::hard_link(TESTBED, &testbed).or_else(|_| fs::copy(TESTBED, &testbed).map(|_| ())).unwrap();
@@ -24,12 +51,7 @@ fn stage(herdiff: Option<&str>) -> TempDir {
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    directory
-}
-
-fn demo(stage: &Path) -> Output {
-    let mut command = Command::new(stage.join("herdiff-testbed"));
-    command.current_dir(stage).env("TMPDIR", stage).args(["demo", "--check"]).output().unwrap()
+    Stage { programs: directory, temporary }
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -51,7 +73,7 @@ esac"#
 #[test]
 fn the_demo_shows_commands_findings_and_the_truth() {
     let stage = stage(Some(&finding("web-07", "web-19")));
-    let output = demo(stage.path());
+    let output = stage.demo();
     let said = text(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert!(said.contains("$ herdiff collect -i herdiff-demo/inventory.ini --identity "), "{said}");
@@ -63,18 +85,14 @@ fn the_demo_shows_commands_findings_and_the_truth() {
     left.sort();
     assert_eq!(left, ["demo.herd", "inventory.ini", "known_hosts", "ssh_config"]);
     // Its trees are gone, and it may run again over what it has left.
-    let trees = fs::read_dir(stage.path())
-        .unwrap()
-        .flatten()
-        .filter(|entry| text(entry.file_name().as_encoded_bytes()).starts_with("herdiff-testbed-"));
-    assert_eq!(trees.count(), 0);
-    assert!(demo(stage.path()).status.success());
+    assert!(stage.is_clean());
+    assert!(stage.demo().status.success());
 }
 
 #[test]
 fn the_check_fails_honestly() {
     let missing = stage(None);
-    let output = demo(missing.path());
+    let output = missing.demo();
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("there is no `herdiff` beside"), "{output:?}");
     assert!(text(&output.stderr).contains("build it with: cargo build"), "{output:?}");
@@ -88,7 +106,7 @@ fn the_check_fails_honestly() {
         ("exit 0".to_owned(), "`herdiff outliers` ended with 0, and should have with 1"),
     ] {
         let stage = stage(Some(&script));
-        let output = demo(stage.path());
+        let output = stage.demo();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(text(&output.stderr).contains(words), "{output:?}");
     }
@@ -97,14 +115,7 @@ fn the_check_fails_honestly() {
 #[test]
 fn up_serves_until_it_is_told_to_end_and_leaves_no_tree() {
     let stage = stage(None);
-    let mut up = Command::new(stage.path().join("herdiff-testbed"));
-    up.current_dir(stage.path()).env("TMPDIR", stage.path()).args([
-        "up",
-        "--hosts",
-        "2",
-        "--fault",
-        "web-02=silent",
-    ]);
+    let mut up = stage.testbed(&["up", "--hosts", "2", "--fault", "web-02=silent"]);
     let mut up = up.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(up.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("Ctrl-C")));
@@ -116,12 +127,7 @@ fn up_serves_until_it_is_told_to_end_and_leaves_no_tree() {
     assert!(ssh.status.success(), "{ssh:?}");
     assert!(Command::new("kill").arg(up.id().to_string()).status().unwrap().success());
     assert!(up.wait().unwrap().success());
-    let left: Vec<_> = fs::read_dir(stage.path())
-        .unwrap()
-        .flatten()
-        .map(|entry| text(entry.file_name().as_encoded_bytes()))
-        .collect();
-    assert!(left.iter().all(|name| !name.starts_with("herdiff-testbed-")), "{left:?}");
+    assert!(stage.is_clean());
     assert!(!stage.path().join("herdiff-fleet/id_ed25519").exists());
 }
 

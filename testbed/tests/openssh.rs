@@ -30,9 +30,10 @@ impl Served {
         let found = Command::new("ssh").arg("-V").stderr(Stdio::null()).status();
         assert!(found.is_ok(), "OpenSSH's `ssh` is not installed; on Debian: apt install openssh-client");
         let fleet = Fleet::grow(&FleetPlan { hosts, ..FleetPlan::default() });
-        let directory = tempfile::tempdir().unwrap();
+        // In memory where that can be had: trees are many tiny files.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let site = Site::open(&directory.path().join("site")).unwrap();
-        let trees = Trees::write(&fleet).unwrap();
+        let trees = Trees::write(&fleet, directory.path()).unwrap();
         let runtime = Runtime::new().unwrap();
         let faults: BTreeMap<_, _> = faults.iter().map(|&(host, fault)| (host.to_owned(), fault)).collect();
         let farm = runtime.block_on(ground::serve(&fleet, &trees, &faults, &site)).unwrap();
@@ -112,8 +113,10 @@ fn nobody_else_gets_in() {
     served.site.forget_identity();
     let other = Site::open(&served.site.directory().join("other")).unwrap();
     other.make_identity().unwrap();
-    let mut ssh = served.ssh("web-01", "true");
-    let output = ssh.arg("-i").arg(other.identity()).output().unwrap();
+    // Options stand before the host: behind it they would be part of the command.
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-i").arg(other.identity()).arg("-F").arg(served.site.ssh_config()).args(["-o", "BatchMode=yes"]);
+    let output = ssh.args(["web-01", "true"]).output().unwrap();
     assert_eq!(output.status.code(), Some(255));
     assert!(text(&output.stderr).contains("Permission denied"), "{output:?}");
 }

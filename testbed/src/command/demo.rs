@@ -1,7 +1,7 @@
 //! `demo`: the main job from end to end, on a fleet of which two hosts are compromised.
 
 use super::herdiff::Herdiff;
-use super::{CommandError, now, raise_descriptor_limit, runtime, told_to_end};
+use super::{CommandError, now, place_for_trees, raise_descriptor_limit, runtime, told_to_end};
 use herdiff_testbed::attack::{Attack, Planted};
 use herdiff_testbed::fleet::{Fleet, FleetPlan};
 use herdiff_testbed::ground::{self, Trees};
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         let number = (place * arguments.hosts / USUAL_HOSTS).max(1);
         fleet.plant(&plan.host_name(number), attack)?;
     }
-    let trees = Trees::write(&fleet)?;
+    let trees = Trees::write(&fleet, &place_for_trees(arguments.hosts))?;
     runtime()?.block_on(async {
         let farm = ground::serve(&fleet, &trees, &BTreeMap::new(), &site).await?;
         introduce(&fleet, &trees, &site);

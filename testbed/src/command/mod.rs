@@ -10,6 +10,7 @@ use herdiff_testbed::fleet::FleetError;
 use herdiff_testbed::generate::GenerateError;
 use herdiff_testbed::ground::GroundError;
 use herdiff_testbed::site::SiteError;
+use std::env;
 use std::io;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -62,6 +63,20 @@ fn now() -> u64 {
 /// What runs the servers.
 fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Where to put the trees: into memory where there is plenty of it, else where temporary files go.
+///
+/// A tree is a thousand tiny files. Making them takes milliseconds in memory and seconds on many a disk.
+fn place_for_trees(hosts: u32) -> PathBuf {
+    /// What the tree of a host takes, several times over: the rest of the machine needs memory too.
+    const BYTES_PER_HOST: u64 = 20 << 20;
+    let memory = PathBuf::from("/dev/shm");
+    let free = rustix::fs::statvfs(&memory).map_or(0, |system| system.f_bavail * system.f_frsize);
+    let is_enough = free > u64::from(hosts) * BYTES_PER_HOST;
+    let may_write = rustix::fs::access(&memory, rustix::fs::Access::WRITE_OK).is_ok();
+    // Whoever names a place for temporary files means it.
+    if env::var_os("TMPDIR").is_none() && is_enough && may_write { memory } else { env::temp_dir() }
 }
 
 /// Many hosts need many descriptors: takes as many as the system allows.

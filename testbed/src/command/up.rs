@@ -1,6 +1,6 @@
 //! `up`: a fleet to sweep by hand.
 
-use super::{CommandError, now, raise_descriptor_limit, runtime, told_to_end};
+use super::{CommandError, now, place_for_trees, raise_descriptor_limit, runtime, told_to_end};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use herdiff_testbed::attack::Attack;
 use herdiff_testbed::fault::Fault;
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         fleet.plant(host, *attack)?;
     }
     let faults = arguments.fault.iter().cloned().collect();
-    let trees = Trees::write(&fleet)?;
+    let trees = Trees::write(&fleet, &place_for_trees(arguments.hosts))?;
     runtime()?.block_on(async {
         let farm = ground::serve(&fleet, &trees, &faults, &site).await?;
         tell(&fleet, &site);

@@ -28,39 +28,24 @@ const COMMANDS: &[&str] = &[
     "less /var/log/syslog",
 ];
 
+/// Logs that stand alone.
 const LOGS: &[&str] = &[
     "alternatives.log",
     "apt",
-    "auth.log",
-    "auth.log.1",
-    "auth.log.2.gz",
     "btmp",
     "cloud-init.log",
-    "cron.log",
-    "cron.log.1",
-    "daemon.log",
-    "daemon.log.1",
     "dpkg.log",
     "dpkg.log.1",
-    "fail2ban.log",
-    "fail2ban.log.1",
     "kern.log",
     "kern.log.1",
     "lastlog",
-    "nginx/access.log",
-    "nginx/access.log.1",
-    "nginx/access.log.2.gz",
-    "nginx/access.log.3.gz",
-    "nginx/error.log",
-    "nginx/error.log.1",
-    "nginx/error.log.2.gz",
-    "syslog",
-    "syslog.1",
-    "syslog.2.gz",
-    "syslog.3.gz",
     "user.log",
     "wtmp",
 ];
+
+/// Logs that are rotated every day and kept for two weeks.
+const ROTATED: &[&str] =
+    &["auth.log", "cron.log", "daemon.log", "fail2ban.log", "nginx/access.log", "nginx/error.log", "syslog"];
 
 pub(super) fn add(host: &Host, tables: &mut Vec<(&'static str, Rows)>) {
     let dice = Dice::new(u64::from(u32::from(host.address))).named("activity");
@@ -178,17 +163,25 @@ fn temporary(host: &Host, mut dice: Dice) -> Rows {
 }
 
 fn logs(host: &Host, mut dice: Dice) -> Rows {
-    let log = |name: &&str| {
-        // What was rotated away is as old as its number.
-        let age = name.split('.').rev().find_map(|part| part.parse::<u64>().ok()).unwrap_or(0) * 86_400;
+    let mut log = |name: &str, age: u64| {
         row([
             ("path", format!("/var/log/{name}")),
             ("mode", "0640".to_owned()),
             ("uid", "0".to_owned()),
             ("gid", "4".to_owned()),
             ("size", dice.between(200, 90_000_000).to_string()),
-            ("mtime", (host.clock.now - age - dice.between(0, 3_000)).to_string()),
+            ("mtime", (host.clock.now - age * 86_400 - dice.between(0, 3_000)).to_string()),
         ])
     };
-    LOGS.iter().map(log).collect()
+    let mut rows: Rows = LOGS.iter().map(|name| log(name, 0)).collect();
+    // A young host has not rotated much yet.
+    let days = (host.clock.now.saturating_sub(host.clock.installed) / 86_400).min(14);
+    for name in ROTATED {
+        rows.push(log(name, 0));
+        for day in 1..=days {
+            let packed = if day > 1 { ".gz" } else { "" };
+            rows.push(log(&format!("{name}.{day}{packed}"), day));
+        }
+    }
+    rows
 }

@@ -60,6 +60,12 @@ impl Job {
             text(&served.site().ssh_config()),
             text(probe)
         );
+        let first = served.names().lines().next().unwrap_or_default().to_owned();
+        let trial = Command::new("sh").args(["-c", &each, "sh", &first]).output()?;
+        if !String::from_utf8_lossy(&trial.stdout).contains("{\"end\":") {
+            let said = String::from_utf8_lossy(&trial.stderr).into_owned();
+            return Err(CommandError::NotAsExpected(format!("ssh could not push and run the probe: {said}")));
+        }
         Ok(Self {
             name: "xargs -P ssh: push, run, remove",
             words: xargs(served, forks, &each)?,
