@@ -2,3 +2,4 @@
 
 pub(super) mod crontab;
 pub(super) mod startup_items;
+pub(super) mod systemd;
