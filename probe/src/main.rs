@@ -4,6 +4,8 @@
 //! every read is bounded, and what could not be read is said beside the rows.
 
 mod cli;
+#[cfg(test)]
+mod fuzz;
 mod host;
 mod json;
 mod shell;

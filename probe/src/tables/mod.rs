@@ -5,6 +5,8 @@
 
 mod cell;
 mod document;
+#[cfg(test)]
+mod fuzzing;
 mod scan;
 mod schema;
 
@@ -20,6 +22,8 @@ mod system;
 pub(crate) use cell::{Cell, Row};
 pub(crate) use document::document;
 pub(crate) use files::hash::hex;
+#[cfg(test)]
+pub(crate) use fuzzing::fuzz_readers;
 pub(crate) use scan::{Constraint, Operator, Rows, Scan, all, none};
 pub(crate) use schema::{ColumnType, Table, bigint, integer, text, unsigned};
 

@@ -137,7 +137,7 @@ fn get(path: &str) -> io::Result<Value> {
 }
 
 /// The body of an answer that says 200.
-fn parse(answer: &[u8]) -> Option<Value> {
+pub(super) fn parse(answer: &[u8]) -> Option<Value> {
     let end = answer.windows(4).position(|part| part == b"\r\n\r\n")?;
     let head = std::str::from_utf8(answer.get(..end)?).ok()?;
     head.lines().next()?.split_ascii_whitespace().nth(1).filter(|status| *status == "200")?;

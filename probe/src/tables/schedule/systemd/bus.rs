@@ -247,6 +247,11 @@ fn parse_files(bytes: &[u8]) -> Option<Vec<FileState>> {
 }
 
 #[cfg(test)]
+pub(super) fn read_anything(bytes: &[u8]) {
+    drop((parse_units(bytes), parse_files(bytes), reply_serial(bytes)));
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

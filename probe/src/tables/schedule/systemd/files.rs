@@ -116,7 +116,7 @@ pub(super) fn settings(host: &Host, path: &str) -> Settings {
     found
 }
 
-fn read_settings(content: &str, found: &mut Settings) {
+pub(super) fn read_settings(content: &str, found: &mut Settings) {
     for line in content.lines().map(str::trim) {
         if line.starts_with("[Install]") {
             found.installable = true;

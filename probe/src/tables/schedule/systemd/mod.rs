@@ -140,6 +140,18 @@ fn escaped(id: &str) -> String {
     out
 }
 
+/// The readers of systemd's bytes, for the tests that feed them broken ones.
+#[cfg(test)]
+pub(crate) fn bus_answer(bytes: &[u8]) {
+    bus::read_anything(bytes);
+}
+
+/// As [`bus_answer`].
+#[cfg(test)]
+pub(crate) fn unit_settings(bytes: &[u8]) {
+    files::read_settings(&String::from_utf8_lossy(bytes), &mut files::Settings::default());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
