@@ -8,11 +8,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
 
+use super::old;
 use crate::host::Host;
 
 const PLACES: [&str; 2] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm"];
-/// Databases of other kinds.
-const OLD: [&str; 2] = ["Packages", "Packages.db"];
 const MAX_PACKAGES: usize = 200_000;
 
 /// Gives each package's header to `take`, which says whether it was one. With names, only packages called so.
@@ -29,12 +28,42 @@ pub(super) fn each(host: &Host, names: &[Vec<u8>], take: &mut dyn FnMut(&[u8]) -
             }
             return;
         }
-        for old in OLD {
-            let path = format!("{place}/{old}");
+        for (name, reader) in [("Packages", old::berkeley as old::Reader), ("Packages.db", old::ndb)] {
+            let path = format!("{place}/{name}");
             if host.exists(&path) {
-                host.note(path, "a database of an old kind, not read");
+                read_old(host, &path, reader, names, take);
+                return;
             }
         }
+    }
+}
+
+fn read_old(
+    host: &Host,
+    path: &str,
+    reader: old::Reader,
+    names: &[Vec<u8>],
+    take: &mut dyn FnMut(&[u8]) -> bool,
+) {
+    let read = host.open(path.as_bytes()).map_err(old::Broken::Read).and_then(|file| {
+        reader(&file, &mut |bytes| {
+            offer(host, path, names, bytes, take);
+            !host.expired()
+        })
+    });
+    match read {
+        Ok(()) => {}
+        Err(old::Broken::Read(errno)) => host.note(path, &crate::host::os_words(errno)),
+        Err(old::Broken::Garbage) => host.note(path, "malformed"),
+    }
+}
+
+/// Hands a header on when its package is asked for.
+fn offer(host: &Host, path: &str, names: &[Vec<u8>], bytes: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) {
+    let wanted = names.is_empty()
+        || super::Header::parse(bytes).is_some_and(|header| names.contains(&header.text(super::Tag::NAME)));
+    if wanted && !take(bytes) {
+        host.note(path, "malformed header");
     }
 }
 
@@ -60,12 +89,7 @@ fn read(
     let mut count = 0;
     while let Some(row) = rows.next()? {
         let Ok(bytes) = row.get_ref(0)?.as_blob() else { continue };
-        let wanted = names.is_empty()
-            || super::Header::parse(bytes)
-                .is_some_and(|header| names.contains(&header.text(super::Tag::NAME)));
-        if wanted && !take(bytes) {
-            host.note(path, "malformed header");
-        }
+        offer(host, path, names, bytes, take);
         count += 1;
         if count > MAX_PACKAGES || host.expired() {
             break;

@@ -2,6 +2,7 @@
 
 mod database;
 pub(crate) mod header;
+mod old;
 
 use crate::tables::{Failure, Rows, Scan, Table, all, bigint, integer, row, text};
 use header::{Header, Tag};
@@ -9,8 +10,8 @@ use header::{Header, Tag};
 pub(crate) static RPM_PACKAGES: Table = Table {
     name: "rpm_packages",
     about: "Packages that rpm knows.",
-    sources: "rpmdb.sqlite in /var/lib/rpm or /usr/lib/sysimage/rpm",
-    differences: "Databases of rpm before 4.16 (Berkeley DB) and of SUSE (ndb) are not read; that is counted as unread.",
+    sources: "rpmdb.sqlite, Packages (Berkeley DB) or Packages.db (ndb) in /usr/lib/sysimage/rpm or /var/lib/rpm",
+    differences: "What a writer has not folded into rpmdb.sqlite yet is counted as unread.",
     columns: &[
         text("name").pushed(),
         text("version").collate("VERSION_RHEL"),
