@@ -8,6 +8,7 @@ mod cli;
 mod fuzz;
 mod host;
 mod json;
+mod restraint;
 mod shell;
 mod sql;
 mod sweep;
