@@ -42,7 +42,6 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_clone,
     libc::SYS_clone3,
     libc::SYS_unlinkat,
-    libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_mkdirat,
     libc::SYS_linkat,
@@ -84,6 +83,7 @@ const REFUSED: &[libc::c_long] = &[
 /// The older forms of some of them, which newer architectures never had.
 #[cfg(target_arch = "x86_64")]
 const OLD: &[libc::c_long] = &[
+    libc::SYS_renameat,
     libc::SYS_fork,
     libc::SYS_vfork,
     libc::SYS_creat,

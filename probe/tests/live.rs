@@ -127,12 +127,14 @@ fn the_kernel_hides_nothing_here() {
 fn every_table_answers() {
     let output = Command::new(env!("CARGO_BIN_EXE_herdiff-probe")).arg("--tables").output().unwrap();
     let document = String::from_utf8(output.stdout).unwrap();
-    let titles =
-        document.lines().filter_map(|line| line.strip_prefix("## ")).filter(|name| *name != "Functions");
+    let titles = document.lines().filter_map(|line| line.strip_prefix("## "));
+    let titles = titles.filter(|title| title.starts_with(|letter: char| letter.is_ascii_lowercase()));
     let mut count = 0;
     for name in titles {
         count += 1;
         let filter = match name {
+            // Whether the old packet filter is there depends on the machine.
+            "iptables" => continue,
             "file" | "hash" | "extended_attributes" => " WHERE path = '/etc/passwd'",
             _ => "",
         };

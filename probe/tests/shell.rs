@@ -82,11 +82,12 @@ fn a_sweep_keeps_its_limits_and_says_so() {
             "many":{{"query":"{forever} SELECT x FROM c"}},
             "fine":{{"query":"SELECT 1 AS a, 2 AS b, 3 AS a"}},
             "none":{{"query":"SELECT * FROM nowhere"}},
-            "bare":{{"query":"SELECT * FROM file"}}
+            "bare":{{"query":"SELECT * FROM file"}},
+            "breaks":{{"query":"{forever} SELECT CASE WHEN x = 3 THEN json('{{') ELSE x END AS v FROM c"}}
         }},"herdiff":{{"query_timeout_ms":200,"max_rows":1000}}}}"#
     );
     let lines = sweep(&pack);
-    assert_eq!(lines.len(), 8);
+    assert_eq!(lines.len(), 9);
     assert_eq!(lines[0]["protocol"], 1);
     assert_eq!((&lines[1]["kind"], &lines[1]["query"]), (&Value::from("timeout"), &Value::from("silent")));
     assert_eq!(lines[2]["cut"]["limit"], "time");
@@ -97,8 +98,11 @@ fn a_sweep_keeps_its_limits_and_says_so() {
     assert_eq!(lines[4]["rows"], serde_json::json!([["3", "2"]]));
     assert_eq!(lines[4]["cut"], Value::Null);
     assert_eq!((&lines[5]["kind"], &lines[6]["kind"]), (&Value::from("sql"), &Value::from("constraint")));
-    assert_eq!(lines[7]["queries"], 6);
-    assert!(lines[7]["max_rss_kb"].as_u64().unwrap() > 0);
+    // An error after the first rows loses neither them nor the reason.
+    assert_eq!(lines[7]["rows"], serde_json::json!([["1"], ["2"]]));
+    assert_eq!(lines[7]["unread"][0]["why"], "malformed JSON");
+    assert_eq!(lines[8]["queries"], 7);
+    assert!(lines[8]["max_rss_kb"].as_u64().unwrap() > 0);
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(crate) fn fuzz_readers() -> Vec<Reader> {
         reader("authorized_keys", b"no-pty ssh-ed25519 AAAA me # x\n", |b| {
             lines(b, |l| seen(authorized_keys::parse_line(l)));
         }),
+        reader("sshd_config", b"AuthorizedKeysFile %h/.k \"/etc/%u\" # x\n", |b| seen(authorized_keys::key_files(&text(b)))),
         reader(
             "private key",
             b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ==\n-----END\n",

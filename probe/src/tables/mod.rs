@@ -50,6 +50,7 @@ pub(crate) static ALL: &[&Table] = &[
     &network::links::INTERFACE_IPV6,
     &network::routes::ROUTES,
     &network::routes::ARP_CACHE,
+    &network::iptables::TABLE,
     &network::dns_resolvers::TABLE,
     &accounts::users::TABLE,
     &accounts::groups::TABLE,
