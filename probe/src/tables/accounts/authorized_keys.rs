@@ -46,7 +46,7 @@ pub(crate) struct Key<'a> {
 }
 
 fn rows(scan: &Scan) -> Result<Rows, Failure> {
-    let patterns = patterns(&scan.host);
+    let patterns = scan.host.once("key files", || patterns(&scan.host));
     let mut rows = Vec::new();
     for user in super::users_asked_for(scan) {
         for path in files_of(&user, &patterns) {
