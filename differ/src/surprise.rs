@@ -18,10 +18,11 @@ const SMALLEST_FAMILY: u64 = 4;
 
 /// A hash of a template, or of a value: with 64 bits, two of some millions are hardly ever equal, and if they were, one row's
 /// score would be a little off.
-type Fingerprint = u64;
+pub(crate) type Fingerprint = u64;
 
 #[derive(Default)]
 struct Family {
+    form: Fingerprint,
     /// Occurrences: of each row as often as there are hosts that have it.
     size: u64,
     /// Hosts that have a member.
@@ -33,6 +34,16 @@ struct Family {
     entropy: Vec<f64>,
 }
 
+/// A value as near as this to what is usual is usual.
+const NEAR: f64 = 1.0;
+
+/// Stands for rows that are one thing on several hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SameThing {
+    /// The same between runs.
+    pub(crate) form: Fingerprint,
+}
+
 /// What one query's rows teach about each other.
 pub(crate) struct Surprise {
     families: Vec<Family>,
@@ -42,6 +53,7 @@ pub(crate) struct Surprise {
 }
 
 struct Member {
+    form: Fingerprint,
     family: usize,
     values: Vec<Fingerprint>,
 }
@@ -91,11 +103,11 @@ impl Surprise {
         let member = place.get_or_insert_with(|| {
             let (form, values) = read(row, compared, scratch);
             let next = families.len();
-            Member { family: *families.entry(form).or_insert(next), values }
+            Member { form, family: *families.entry(form).or_insert(next), values }
         });
         if member.family == self.families.len() {
-            self.families
-                .push(Family { values: vec![HashMap::new(); member.values.len()], ..Family::default() });
+            let values = vec![HashMap::new(); member.values.len()];
+            self.families.push(Family { form: member.form, values, ..Family::default() });
         }
         let Some(family) = self.families.get_mut(member.family) else { return };
         family.size += 1;
@@ -117,18 +129,31 @@ impl Surprise {
             return alone;
         };
         let rarity = (self.hosts / family.hosts.max(1) as f64).log2().max(0.0);
-        let size = family.size as f64;
-        let distances = family.values.iter().zip(&family.entropy).zip(&member.values).map(
-            |((values, entropy), value)| {
-                let times = values.get(value).copied().unwrap_or(1).max(1) as f64;
-                (size / times).log2() - entropy
-            },
-        );
-        (rarity + distances.fold(0.0, f64::max)).min(alone)
+        (rarity + family.distance(member)).min(alone)
+    }
+
+    /// The family that stands for a row, where the row differs from the rest of it only in what is different
+    /// everywhere: then they are one thing on several hosts.
+    pub(crate) fn same_thing(&self, identity: IdentityId) -> Option<SameThing> {
+        let member = self.members.get(identity.0 as usize)?.as_ref()?;
+        let family = self.families.get(member.family)?;
+        (family.size >= SMALLEST_FAMILY && family.distance(member) < NEAR)
+            .then_some(SameThing { form: family.form })
     }
 }
 
 impl Family {
+    /// How many bits the farthest of a member's values is from what is usual in the family.
+    fn distance(&self, member: &Member) -> f64 {
+        let size = self.size as f64;
+        let distances =
+            self.values.iter().zip(&self.entropy).zip(&member.values).map(|((values, entropy), value)| {
+                let times = values.get(value).copied().unwrap_or(1).max(1) as f64;
+                (size / times).log2() - entropy
+            });
+        distances.fold(0.0, f64::max)
+    }
+
     fn settle(&mut self) {
         let size = self.size as f64;
         let entropy = |values: &HashMap<Fingerprint, u64>| {

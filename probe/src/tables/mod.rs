@@ -5,6 +5,8 @@
 
 mod cell;
 mod document;
+#[cfg(test)]
+mod fuzzing;
 mod scan;
 mod schema;
 
@@ -20,6 +22,8 @@ mod system;
 pub(crate) use cell::{Cell, Row};
 pub(crate) use document::document;
 pub(crate) use files::hash::hex;
+#[cfg(test)]
+pub(crate) use fuzzing::fuzz_readers;
 pub(crate) use scan::{Constraint, Operator, Rows, Scan, all, none};
 pub(crate) use schema::{ColumnType, Table, bigint, integer, text, unsigned};
 
@@ -46,6 +50,7 @@ pub(crate) static ALL: &[&Table] = &[
     &network::links::INTERFACE_IPV6,
     &network::routes::ROUTES,
     &network::routes::ARP_CACHE,
+    &network::iptables::TABLE,
     &network::dns_resolvers::TABLE,
     &accounts::users::TABLE,
     &accounts::groups::TABLE,
@@ -61,7 +66,12 @@ pub(crate) static ALL: &[&Table] = &[
     &accounts::logins::LOGGED_IN_USERS,
     &schedule::crontab::TABLE,
     &schedule::startup_items::TABLE,
+    &schedule::systemd::TABLE,
     &packages::deb::DEB_PACKAGES,
+    &packages::deb_files::TABLE,
+    &packages::rpm::RPM_PACKAGES,
+    &packages::rpm::RPM_PACKAGE_FILES,
+    &packages::docker::TABLE,
     &packages::apt_sources::TABLE,
     &packages::yum_sources::TABLE,
     &packages::python_packages::TABLE,

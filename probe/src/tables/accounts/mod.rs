@@ -21,7 +21,6 @@ pub(super) fn own_or_asked(scan: &Scan) -> Vec<i64> {
 /// The accounts with these uids. Two accounts with one uid both answer.
 pub(super) fn users_asked_for(scan: &Scan) -> Vec<User> {
     let uids = own_or_asked(scan);
-    let mut users = passwd::users(&scan.host);
-    users.retain(|user| uids.contains(&i64::from(user.uid)));
-    users
+    let users = passwd::users(&scan.host);
+    users.iter().filter(|user| uids.contains(&i64::from(user.uid))).cloned().collect()
 }

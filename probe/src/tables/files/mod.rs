@@ -5,3 +5,6 @@ pub(super) mod file;
 pub(super) mod hash;
 mod pattern;
 pub(super) mod suid_bin;
+
+#[cfg(test)]
+pub(super) use pattern::matches as pattern_matches;

@@ -8,6 +8,7 @@ use rustix::process::{Pid, test_kill_process};
 use super::Hidden;
 use crate::host::Host;
 use crate::tables::process::proc::{all_pids, number, status_value};
+use crate::tables::system::mounts::{Mount, mounts};
 
 /// Ids above the highest one known that are tried as well.
 const MARGIN: u32 = 4_096;
@@ -16,6 +17,10 @@ const SMALL: u32 = 131_072;
 const MAX_GROUPS: usize = 20_000;
 
 pub(super) fn hidden(host: &Host) -> Vec<Hidden> {
+    if host.is_live() && hides_by_order(host) {
+        host.note("processes of other users", "hidden by the mount option hidepid");
+        return Vec::new();
+    }
     let before: BTreeSet<u32> = all_pids(host).into_iter().collect();
     let suspects = if host.is_live() { by_calls(host, &before) } else { BTreeSet::new() };
     let in_groups = in_control_groups(host);
@@ -47,6 +52,18 @@ pub(super) fn hidden(host: &Host) -> Vec<Hidden> {
         }
     }
     found
+}
+
+/// The administrator may hide the processes of others; to everybody but root that would look like a rootkit.
+fn hides_by_order(host: &Host) -> bool {
+    let hiding = |flags: &[u8]| {
+        flags
+            .split(|byte| *byte == b',')
+            .filter_map(|flag| flag.strip_prefix(b"hidepid="))
+            .any(|how| how != b"0" && how != b"off")
+    };
+    let asked = |mount: &Mount| mount.kind == b"proc" && mount.path == b"/proc" && hiding(&mount.flags);
+    !rustix::process::geteuid().is_root() && mounts(host).iter().any(asked)
 }
 
 /// What `/proc` tells of a process that it does not list, if anything.

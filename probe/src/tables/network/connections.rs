@@ -128,7 +128,7 @@ fn story(host: &Host, pid: u32, boot: Option<i64>) -> Story {
     if let Some(stat) = reader.file("stat").and_then(Stat::parse) {
         story.name = stat.name.to_vec();
         story.parent = stat.number(4);
-        story.start = stat.number(22).and_then(|ticks| Some(boot? + ticks / 100));
+        story.start = stat.number(22).and_then(|ticks| Some(boot?.saturating_add(ticks / 100)));
     }
     if let Some(status) = reader.file("status") {
         let first = |key| {

@@ -152,7 +152,7 @@ fn network(line: &str) -> Option<Network> {
 }
 
 /// Addresses that the routing trie says are the host's own: `|-- 10.0.0.5`, then `/32 host LOCAL`.
-fn local_addresses(trie: &str) -> Vec<Ipv4Addr> {
+pub(crate) fn local_addresses(trie: &str) -> Vec<Ipv4Addr> {
     let mut found: Vec<Ipv4Addr> = Vec::new();
     let mut last = None;
     for line in trie.lines() {

@@ -3,6 +3,7 @@
 pub(super) mod connections;
 pub(super) mod dns_resolvers;
 pub(super) mod interfaces;
+pub(super) mod iptables;
 pub(super) mod links;
 pub(super) mod listening;
 pub(super) mod netlink;

@@ -37,7 +37,7 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
             directories.push(fixed.as_bytes().to_vec());
         }
         let mut homes: Vec<Vec<u8>> =
-            super::super::accounts::passwd::users(host).into_iter().map(|user| user.directory).collect();
+            super::super::accounts::passwd::users(host).iter().map(|user| user.directory.clone()).collect();
         homes.sort();
         homes.dedup();
         for home in homes {

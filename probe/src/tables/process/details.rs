@@ -108,7 +108,7 @@ fn memory_map(pid: u32, reader: &mut Reader<'_>) -> Vec<Row> {
 }
 
 /// `start-end rights offset device inode   path`
-fn map_row(pid: u32, line: &[u8]) -> Option<Row> {
+pub(crate) fn map_row(pid: u32, line: &[u8]) -> Option<Row> {
     let mut parts = line.splitn(6, |byte| *byte == b' ');
     let range = String::from_utf8_lossy(parts.next()?).into_owned();
     let (start, end) = range.split_once('-')?;

@@ -2,3 +2,7 @@
 
 pub(super) mod crontab;
 pub(super) mod startup_items;
+pub(super) mod systemd;
+
+#[cfg(test)]
+pub(super) use systemd::{bus_answer, unit_settings};

@@ -29,12 +29,12 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
     entries(host, b"/etc/xdg/autostart/", b"", &mut rows);
     scripts(host, b"/etc/init.d/", b"", &mut rows);
     let mut seen: Vec<Vec<u8>> = Vec::new();
-    for user in passwd::users(host) {
+    for user in passwd::users(host).iter() {
         if seen.contains(&user.directory) || user.directory.is_empty() || user.directory == b"/" {
             continue;
         }
         // osquery names an account only for a home in the usual place.
-        let name = if user.directory == b"/root" { Vec::new() } else { user.name };
+        let name = if user.directory == b"/root" { Vec::new() } else { user.name.clone() };
         entries(host, &[&user.directory, b"/.config/autostart/".as_slice()].concat(), &name, &mut rows);
         scripts(
             host,
@@ -42,7 +42,7 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
             &name,
             &mut rows,
         );
-        seen.push(user.directory);
+        seen.push(user.directory.clone());
     }
     Ok(all(rows))
 }

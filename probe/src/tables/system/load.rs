@@ -3,6 +3,7 @@
 use rustix::process::{Resource, getrlimit};
 
 use super::system_info::processors;
+use crate::restraint::core_limit;
 use crate::tables::{Cell, Failure, Rows, Scan, Table, all, integer, row, text};
 
 pub(crate) static LOAD_AVERAGE: Table = Table {
@@ -119,7 +120,10 @@ fn ulimit_info(scan: &Scan) -> Result<Rows, Failure> {
     scan.host.running()?;
     let text = |limit: Option<u64>| limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
     let rows = RESOURCES.iter().map(|(name, resource)| {
-        let limit = getrlimit(*resource);
+        let limit = match resource {
+            Resource::Core => core_limit(),
+            resource => getrlimit(*resource),
+        };
         row![*name, text(limit.current), text(limit.maximum)]
     });
     Ok(all(rows.collect()))
