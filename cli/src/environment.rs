@@ -37,8 +37,19 @@ impl Home {
     }
 }
 
+/// The name of the account that runs this: as the login said, else as the password file has it.
 pub(crate) fn user() -> Option<String> {
-    ["USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok()).filter(|user| !user.is_empty())
+    let said =
+        ["USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok()).filter(|user| !user.is_empty());
+    said.or_else(|| {
+        let uid = rustix::process::getuid().to_string();
+        let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+        let mut accounts = accounts.lines().map(|line| line.split(':'));
+        accounts.find_map(|mut fields| {
+            let name = fields.next()?;
+            (fields.nth(1) == Some(uid.as_str())).then(|| name.to_owned())
+        })
+    })
 }
 
 pub(crate) fn agent() -> Option<PathBuf> {

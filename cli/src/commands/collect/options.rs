@@ -107,7 +107,7 @@ const PROBE: &[u8] = include_bytes!(env!("HERDIFF_PROBE"));
 impl Args {
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let (inventory, sources) = self.inventory()?;
-        let mut notes = inventory.notes;
+        let mut notes = inventory.notes.clone();
         if self.insecure_accept_any_host_key {
             notes.push(
                 "host keys are NOT checked: whoever sits in between can read and forge every answer"
@@ -129,7 +129,7 @@ impl Args {
                 Engine::Osqueryi => EngineChoice::Osqueryi,
             },
             probes: self.probes()?,
-            ssh: self.ssh()?,
+            ssh: self.ssh(&inventory.targets)?,
             deadlines,
             limits: Limits::default(),
         };
@@ -198,11 +198,14 @@ impl Args {
         Ok(probes)
     }
 
-    fn ssh(&self) -> Result<SshConfig, Failure> {
+    fn ssh(&self, targets: &[Target]) -> Result<SshConfig, Failure> {
         let home = Home::of_this_user();
-        let user = self.user.clone().or_else(environment::user);
+        let user = self.user.clone().or_else(environment::user).unwrap_or_default();
+        if user.is_empty() && targets.iter().any(|target| target.user.is_none()) {
+            return Err(Failure::usage("no user to log in as").next("name one with -u"));
+        }
         Ok(SshConfig {
-            user: user.ok_or_else(|| Failure::usage("no user to log in as").next("name one with -u"))?,
+            user,
             port: self.port,
             identities: self.identity.clone(),
             // A key that was asked for is not followed by others that were not: servers count failed attempts.
