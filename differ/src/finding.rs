@@ -153,7 +153,7 @@ pub struct Suspect {
     pub host: HostName,
     /// Its herd.
     pub herd: HerdName,
-    /// The scores of its findings, each shared by the hosts that have it.
+    /// The root of the sum of its findings' squared scores, each score shared by the hosts that have the finding.
     pub score: f64,
     /// How many findings it has.
     pub findings: usize,

@@ -217,12 +217,13 @@ fn suspects(findings: &[Finding]) -> Vec<Suspect> {
                 score: 0.0,
                 findings: 0,
             });
-            suspect.score += finding.score / finding.hosts.len() as f64;
+            // One strong finding says more than many weak ones: squares are summed.
+            suspect.score += (finding.score / finding.hosts.len() as f64).powi(2);
             suspect.findings += 1;
         }
     }
     let mut suspects: Vec<_> = suspects.into_values().collect();
-    suspects.iter_mut().for_each(|suspect| suspect.score = (suspect.score * 10.0).round() / 10.0);
+    suspects.iter_mut().for_each(|suspect| suspect.score = (suspect.score.sqrt() * 10.0).round() / 10.0);
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score));
     suspects
 }

@@ -53,6 +53,13 @@ impl Summary {
         }
     }
 
+    /// What can be done about the outcomes that there are, each once.
+    fn advice(&self) -> impl Iterator<Item = (HostOutcomeKind, &'static str)> {
+        let there =
+            HostOutcomeKind::ALL.iter().copied().filter(|kind| self.outcomes.contains_key(kind.code()));
+        there.filter_map(|kind| Some((kind, advice(kind)?)))
+    }
+
     pub(crate) fn render(&self, path: &Path, file: &File, seal: Digest, screen: Screen) -> String {
         let mut out = String::new();
         let took = self.took_ms as f64 / 1000.0;
@@ -68,6 +75,9 @@ impl Summary {
             out += &format!("\n{}\n", table.render(screen));
             if let Some(more) = failed.len().checked_sub(MOST_FAILED).filter(|&more| more > 0) {
                 out += &format!("and {}\n", count(more, "more host"));
+            }
+            for (kind, advice) in self.advice() {
+                out += &format!("try for {kind}: {advice}\n");
             }
             out += "\n";
         }
@@ -85,4 +95,30 @@ impl Summary {
         }
         out
     }
+}
+
+/// What an operator can do about an outcome, where there is something.
+fn advice(kind: HostOutcomeKind) -> Option<&'static str> {
+    use HostOutcomeKind as Kind;
+    Some(match kind {
+        Kind::Ok | Kind::Refused | Kind::Unreachable | Kind::Interrupted | Kind::Protocol => return None,
+        Kind::Partial => {
+            "herdiff show BUNDLE --failures says which queries, and why; not being root is a common cause"
+        }
+        Kind::Unresolved => "correct the name in the inventory, or give it an ansible_host",
+        Kind::HostKeyUnknown => {
+            "log in once with ssh and compare the fingerprint, or give the right --known-hosts"
+        }
+        Kind::HostKeyChanged => "find out why before you trust it; ssh-keygen -R HOST forgets the old key",
+        Kind::HostKeyRevoked => "somebody revoked this key: treat the host as hostile",
+        Kind::AuthFailed => "another --identity, another user with -u, or an ssh-agent with the right key",
+        Kind::Timeout => {
+            "--connect-timeout, --query-timeout or --host-timeout with more seconds; fewer hosts at a time with -f"
+        }
+        Kind::EngineMissing => {
+            "--engine auto pushes the probe; --probe FILE brings one for another architecture"
+        }
+        Kind::EngineFailed | Kind::MalformedOutput => "look at what the host says on login: ssh HOST true",
+        Kind::OutputLimit => "a host that sends this much is broken or hostile: look at it by hand",
+    })
 }

@@ -2,6 +2,7 @@
 
 use crate::output::{coverage, say, write_line};
 use crate::screen::escape::escape;
+use crate::screen::wrap::shorten;
 use herdiff_collector::inventory::Target;
 use herdiff_collector::sweep::TargetId;
 use herdiff_model::name::HerdName;
@@ -45,7 +46,8 @@ impl Progress {
         let add = |name: &str, size: u64| {
             let bar = bars.add(ProgressBar::new(size));
             // A template that is a constant cannot be wrong; without it the bar only looks plainer.
-            if let Ok(style) = ProgressStyle::with_template("{prefix:>12} {bar:24} {pos:>5}/{len} {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix:>12} {bar:24} {pos:>5}/{len} {wide_msg}")
+            {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.set_prefix(escape(name));
@@ -110,10 +112,14 @@ impl Progress {
     }
 }
 
+/// What a host may say in a line of progress, in columns; the bundle has it all.
+const LONGEST_LINE: usize = 240;
+
 /// "web-04: refused (connect): Connection refused".
 fn told(visit: &Visit) -> String {
     let phase = visit.outcome.phase.map_or(String::new(), |phase| format!(" ({phase})"));
     let why =
         if visit.outcome.detail.is_empty() { String::new() } else { format!(": {}", visit.outcome.detail) };
-    format!("{}: {}{phase}{}", escape(visit.host.as_str()), visit.outcome.kind, escape(why))
+    let line = format!("{}: {}{phase}{}", escape(visit.host.as_str()), visit.outcome.kind, escape(why));
+    shorten(&line, LONGEST_LINE)
 }
