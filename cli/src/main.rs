@@ -4,6 +4,7 @@
 mod args;
 mod bundle_file;
 mod commands;
+mod environment;
 mod error;
 mod exit;
 mod output;

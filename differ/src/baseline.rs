@@ -5,6 +5,7 @@ use crate::herd::lacking;
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
 use crate::pairing;
 use crate::roster::{Asked, Roster};
+use crate::surprise::Surprise;
 use herdiff_model::knowledge::Tables;
 
 /// Looks at all queries that both sides have.
@@ -81,9 +82,11 @@ fn of_query<'a>(
     }
 
     let counts = Counts::of(hosts, size);
+    let sides = [(&reference.asked, &*reference.hosts), (&view.asked, hosts)];
+    let surprise = Surprise::learn(&sides, &view.identities, &view.compared);
     let clean = |id: IdentityId| {
         let row = reference.hosts.iter().find_map(|host| host.row_of(id))?;
         reference.asked.row(row)
     };
-    gather((view_index, view), hosts, &counts, &events, clean)
+    gather((view_index, view), hosts, &counts, &events, &surprise, clean)
 }

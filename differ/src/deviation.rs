@@ -3,6 +3,7 @@
 use crate::finding::{Kind, Prevalence};
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId};
 use crate::roster::{Asked, Roster};
+use crate::surprise::{Fingerprint, SameThing, Surprise};
 use herdiff_model::knowledge::{Knowledge, Sign};
 use herdiff_model::pack::Query;
 use herdiff_model::row::Row;
@@ -57,15 +58,23 @@ pub(crate) struct Deviation<'a> {
     /// The place of its query among the views.
     pub(crate) view: usize,
     pub(crate) change: Change,
+    /// The rows that are one thing, but for what is different everywhere: that of `change` first. Usually one.
+    pub(crate) members: Vec<IdentityId>,
+    /// Stands for all of them, where there are several.
+    pub(crate) family: Option<Fingerprint>,
     /// Ascending.
     pub(crate) hosts: Vec<HostIndex>,
     /// What the first of the hosts has; what the others have, where it is missing.
     pub(crate) row: Row<'a>,
+    /// The rows of the other members.
+    pub(crate) others: Vec<Row<'a>>,
     /// What the others have, where it is changed.
     pub(crate) before: Option<Row<'a>>,
     pub(crate) prevalence: Prevalence,
     /// Bit n: the row shows the n-th sign that is known for its query.
     pub(crate) signs: u64,
+    /// In bits: what the herd itself does not explain.
+    pub(crate) surprise: f64,
     pub(crate) score: f64,
 }
 
@@ -100,37 +109,89 @@ pub(crate) fn gather<'a>(
     hosts: &[HostIdentities],
     counts: &Counts,
     events: &[Event],
+    surprise: &Surprise,
     usual: impl Fn(IdentityId) -> Option<Row<'a>>,
 ) -> Vec<Deviation<'a>> {
     let has =
         |host: HostIndex, id: IdentityId| hosts.get(host)?.row_of(id).and_then(|row| view.asked.row(row));
-    let deviation = |(change, on): (Change, Vec<HostIndex>)| {
+    let deviation = |thing: Thing| {
+        let change = thing.change;
+        let first = *thing.hosts.first()?;
+        // Of several rows that are one thing, the one that the first host has is shown.
         let (row, before) = match change {
-            Change::Added(id) => (has(*on.first()?, id)?, None),
+            Change::Added(_) => (thing.members.iter().find_map(|&id| has(first, id))?, None),
             Change::Missing(id) => (usual(id)?, None),
-            Change::Changed { from, to } => (has(*on.first()?, to)?, Some(usual(from)?)),
+            Change::Changed { from, to } => (has(first, to)?, Some(usual(from)?)),
         };
+        let shown = thing.members.iter().position(|&id| has(first, id).is_some());
+        let others =
+            thing.members.iter().enumerate().filter(|&(n, _)| Some(n) != shown && thing.members.len() > 1);
+        let others =
+            others.filter_map(|(_, &id)| thing.hosts.iter().find_map(|&host| has(host, id))).collect();
+        let alone = counts.prevalence(change.shown());
+        let told = f64::from(alone.present + alone.absent);
+        let on = thing.hosts.len();
+        let prevalence = if thing.members.len() > 1 { alone.with_present(on as u32) } else { alone };
         Some(Deviation {
             view: view_index,
             signs: signs(change.kind(), row, &view.knowledge),
-            prevalence: counts.prevalence(change.shown()),
+            surprise: match change {
+                Change::Missing(_) => (told.max(1.0) / on.max(1) as f64).log2().max(0.0),
+                Change::Added(id) | Change::Changed { to: id, .. } => {
+                    surprise.of(id, told, f64::from(prevalence.present))
+                }
+            },
+            prevalence,
             score: 0.0,
             change,
-            hosts: on,
+            family: thing.family.filter(|_| thing.members.len() > 1).map(|family| family.form),
+            members: thing.members,
+            hosts: thing.hosts,
             row,
+            others,
             before,
         })
     };
-    by_change(events).into_iter().filter_map(deviation).collect()
+    things(events, surprise).into_iter().filter_map(deviation).collect()
 }
 
-fn by_change(events: &[Event]) -> BTreeMap<Change, Vec<HostIndex>> {
-    let mut hosts: BTreeMap<Change, Vec<HostIndex>> = BTreeMap::new();
+/// What happened, with all hosts to which it happened.
+struct Thing {
+    change: Change,
+    members: Vec<IdentityId>,
+    family: Option<SameThing>,
+    hosts: Vec<HostIndex>,
+}
+
+/// Puts the events of all hosts together by what happened; what is added and differs only in what is different
+/// everywhere happened once.
+fn things(events: &[Event], surprise: &Surprise) -> Vec<Thing> {
+    let mut of_change: BTreeMap<Change, Vec<HostIndex>> = BTreeMap::new();
     for event in events {
-        hosts.entry(event.change).or_default().push(event.host);
+        of_change.entry(event.change).or_default().push(event.host);
     }
-    hosts.values_mut().for_each(|hosts| hosts.sort_unstable());
-    hosts
+    let mut things: Vec<Thing> = Vec::new();
+    let mut place_of_family: BTreeMap<SameThing, usize> = BTreeMap::new();
+    for (change, hosts) in of_change {
+        let family = match change {
+            Change::Added(id) => surprise.same_thing(id),
+            Change::Missing(_) | Change::Changed { .. } => None,
+        };
+        let place =
+            family.map_or(things.len(), |family| *place_of_family.entry(family).or_insert(things.len()));
+        match things.get_mut(place) {
+            Some(thing) => {
+                thing.members.push(change.shown());
+                thing.hosts.extend(hosts);
+            }
+            None => things.push(Thing { change, members: vec![change.shown()], family, hosts }),
+        }
+    }
+    for thing in &mut things {
+        thing.hosts.sort_unstable();
+        thing.hosts.dedup();
+    }
+    things
 }
 
 /// Names of hosts, as the roster has them.

@@ -79,7 +79,13 @@ fn against_herd(deviation: &Deviation<'_>, view: &QueryView<'_>, hosts: &[HostNa
     let all = prevalence.present + prevalence.absent + prevalence.unknown;
     let on = listed(hosts);
     match deviation.change.kind() {
+        Kind::Added if hosts.len() == 1 && deviation.members.len() > 1 => {
+            format!("only on {on}, of {all}, {} times", deviation.members.len())
+        }
         Kind::Added if hosts.len() == 1 => format!("only on {on}, of {all}"),
+        Kind::Added if deviation.members.len() > 1 => {
+            format!("on {} of {all}, each a little different: {on}", hosts.len())
+        }
         Kind::Added => format!("on {} of {all}: {on}", hosts.len()),
         Kind::Missing => {
             let lack = if hosts.len() == 1 { "does not" } else { "do not" };

@@ -51,6 +51,15 @@ pub struct Prevalence {
     pub unknown: u32,
 }
 
+impl Prevalence {
+    /// The same herd, where this many hosts have it: those that could not tell stay, unless they have it after all.
+    pub(crate) fn with_present(self, present: u32) -> Self {
+        let others = (self.present + self.absent + self.unknown).saturating_sub(present);
+        let unknown = self.unknown.min(others);
+        Self { present, absent: others - unknown, unknown }
+    }
+}
+
 /// Stands for a finding between runs: the same thing, in the same herd, has the same id in every sweep.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

@@ -5,6 +5,7 @@ use crate::finding::Prevalence;
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
 use crate::pairing;
 use crate::roster::Roster;
+use crate::surprise::Surprise;
 use herdiff_model::knowledge::Tables;
 
 /// Of the hosts that could tell, at most this share has a thing that is odd, and at least the rest a thing that is
@@ -34,10 +35,11 @@ pub(crate) fn deviations<'a>(
 fn of_query<'a>(view_index: usize, view: &QueryView<'a>, hosts: &[HostIdentities]) -> Vec<Deviation<'a>> {
     let counts = Counts::of(hosts, view.identities.len());
     let events = events(view, hosts, &counts);
+    let surprise = Surprise::learn(&[(&view.asked, hosts)], &view.identities, &view.compared);
     // A row that is missing is shown as the first host has it that has it.
     let usual =
         |id: IdentityId| hosts.iter().find_map(|host| host.row_of(id)).and_then(|row| view.asked.row(row));
-    gather((view_index, view), hosts, &counts, &events, usual)
+    gather((view_index, view), hosts, &counts, &events, &surprise, usual)
 }
 
 fn events(view: &QueryView<'_>, hosts: &[HostIdentities], counts: &Counts) -> Vec<Event> {

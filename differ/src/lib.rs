@@ -2,7 +2,7 @@
 //!
 //! A pure function of bundles: no network, no clock, no terminal; same bundles in, same findings out, in the same
 //! order. The way of the data:
-//! `roster` (which hosts) -> `identity` (what is compared) -> `herd` or `baseline` (what deviates) -> `score` (how much
+//! `roster` (which hosts) -> `identity` (what is compared) -> `herd` or `baseline` (what deviates) -> `surprise` and `score` (how much
 //! it matters) -> `story` (what belongs together) -> `explain` (in words) -> [`Report`].
 
 mod baseline;
@@ -17,6 +17,8 @@ mod report;
 mod roster;
 mod score;
 mod story;
+mod surprise;
+mod template;
 
 pub use coverage::{Coverage, QueryCoverage};
 pub use finding::{Finding, FindingId, Kind, Method, Part, Prevalence, Suspect};

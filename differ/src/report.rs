@@ -8,6 +8,7 @@ use crate::{baseline, explain, herd, score, story};
 use herdiff_model::bundle::Bundle;
 use herdiff_model::knowledge::{Attack, Tables};
 use herdiff_model::name::{HerdName, HostName, QueryName};
+use herdiff_model::row::Row;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -161,15 +162,18 @@ fn finding(
             }
         }
     }
-    let part = |deviation: &&Deviation<'_>| {
-        let view = views.get(deviation.view)?;
-        Some(Part {
+    let parts = |deviation: &&Deviation<'_>| {
+        let rows = std::iter::once((deviation.row, deviation.before));
+        let rows = rows.chain(deviation.others.iter().map(|&row| (row, None)));
+        let view = views.get(deviation.view);
+        let part = |(view, (row, before)): (&QueryView<'_>, (Row<'_>, Option<Row<'_>>))| Part {
             query: view.query.name.clone(),
             kind: deviation.change.kind(),
-            row: Cells::of(deviation.row),
-            before: deviation.before.map(Cells::of),
-            title: explain::title(&view.knowledge, deviation.row),
-        })
+            row: Cells::of(row),
+            before: before.map(Cells::of),
+            title: explain::title(&view.knowledge, row),
+        };
+        rows.filter_map(|row| Some((view?, row))).map(part).collect::<Vec<_>>()
     };
     Some(Finding {
         id: id(&herd, view, first),
@@ -186,7 +190,7 @@ fn finding(
         why: explain::why(first, view, &hosts, method),
         attack,
         method,
-        parts: story.iter().filter_map(part).collect(),
+        parts: story.iter().flat_map(parts).collect(),
         hosts,
     })
 }
@@ -196,7 +200,10 @@ fn id(herd: &HerdName, view: &QueryView<'_>, deviation: &Deviation<'_>) -> Findi
     for text in [herd.as_str(), view.query.name.as_str(), &deviation.change.kind().to_string()] {
         hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
     }
-    hasher.update(&view.identities.hash(deviation.change.shown()));
+    match deviation.family {
+        Some(form) => hasher.update(&form.to_le_bytes()),
+        None => hasher.update(&view.identities.hash(deviation.change.shown())),
+    };
     FindingId(hasher.finalize().to_hex().chars().take(12).collect())
 }
 

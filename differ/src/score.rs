@@ -27,16 +27,13 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
     let noise = noise(deviations, hosts);
     for deviation in deviations {
         let Some(view) = views.get(deviation.view) else { continue };
-        let prevalence = deviation.prevalence;
-        let told = f64::from(prevalence.present + prevalence.absent).max(1.0);
-        let rarity = (told / deviation.hosts.len().max(1) as f64).log2().max(0.0);
-        let surprise = match method {
-            Method::Herd => rarity,
-            Method::Baseline => NOT_IN_BASELINE + rarity,
+        let known = match method {
+            Method::Herd => 0.0,
+            Method::Baseline => NOT_IN_BASELINE,
         };
         let danger: f64 = deviation.shown_signs(&view.knowledge).map(|sign| sign.bits).sum();
         let noise = noise.get(&Class::of(deviation)).copied().unwrap_or_default();
-        deviation.score = (surprise + view.knowledge.weight + danger) / (1.0 + noise);
+        deviation.score = (known + deviation.surprise + view.knowledge.weight + danger) / (1.0 + noise);
     }
 }
 

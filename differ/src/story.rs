@@ -85,8 +85,9 @@ fn named_elsewhere<'d, 'a>(
     if candidates.is_empty() {
         return common;
     }
-    let shown =
-        deviations.iter().map(|deviation| ((deviation.view, deviation.change.shown()), &*deviation.hosts));
+    let shown = deviations
+        .iter()
+        .flat_map(|deviation| deviation.members.iter().map(|&id| ((deviation.view, id), &*deviation.hosts)));
     let hosts_of: HashMap<_, &'d [HostIndex]> = shown.collect();
     for (n, view) in views.iter().enumerate() {
         for (id, row) in view.asked.table.rows() {

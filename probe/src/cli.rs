@@ -176,6 +176,7 @@ pub(crate) fn run(
             return ExitCode::from(USAGE);
         }
     };
+    crate::restraint::apply(host.is_live());
     let engine = match Engine::new(host) {
         Ok(engine) => engine,
         Err(error) => {

@@ -4,8 +4,11 @@
 //! every read is bounded, and what could not be read is said beside the rows.
 
 mod cli;
+#[cfg(test)]
+mod fuzz;
 mod host;
 mod json;
+mod restraint;
 mod shell;
 mod sql;
 mod sweep;

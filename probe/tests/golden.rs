@@ -11,43 +11,9 @@ use std::process::{Command, Output};
 
 use serde_json::{Map, Value};
 
-/// Queries whose answer is not osqueryi's, because their tables or functions are still to come.
-const DIFFERENT: [&str; 34] = [
-    "shadow",
-    "etc_services",
-    "etc_protocols",
-    "dns_resolvers",
-    "sudoers",
-    "known_hosts",
-    "ssh_configs",
-    "shell_history",
-    "last",
-    "logged_in_users",
-    "apt_sources",
-    "python_packages",
-    "npm_packages",
-    "startup_items",
-    "yum_sources",
-    "shadow_by_name",
-    "known_hosts_joined",
-    "ssh_configs_joined",
-    "shell_history_joined",
-    "shell_history_by_uid",
-    "last_types",
-    "python_packages_joined",
-    "python_packages_directory",
-    "npm_packages_directory",
-    "npm_packages_name_wrong_directory",
-    "sql_glob_escape",
-    "sql_integer_compare",
-    "fn_string",
-    "fn_hash",
-    "fn_base64",
-    "fn_net",
-    "fn_version",
-    "fn_path",
-    "fn_math",
-];
+/// Queries whose answer is not osqueryi's, because more is seen or because it is wrong there; `docs/TABLES.md` has
+/// the reasons.
+const DIFFERENT: [&str; 4] = ["dns_resolvers", "logged_in_users", "startup_items", "fn_version"];
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -170,4 +136,5 @@ fn answers_are_those_of_the_genuine_osqueryi() {
     for name in DIFFERENT {
         assert!(different.contains(&name), "{name} is equal by now: take it off the list");
     }
+    assert!(different.len() * 20 <= queries.len(), "fewer than 95 % are equal");
 }

@@ -1,8 +1,63 @@
-//! soon
+//! `herdiff import`: saved osquery output becomes a bundle.
+
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::output::summary::Summary;
+use crate::output::{print, say};
+use crate::screen::Screen;
+use crate::{bundle_file, environment};
+use herdiff_collector::engine::Limits;
+use herdiff_collector::replay::Replay;
+use herdiff_model::bundle::BundleWriter;
+use herdiff_model::sweep::SweepFacts;
+use std::path::PathBuf;
+
+/// Reads `DIR/<host>/<query>.json`, each file as `osqueryi --json` printed it, and writes a bundle.
+///
+/// `DIR/pack.conf`, where it is there, is the pack with the SQL behind each name.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
-pub(crate) fn run(_: &Args) -> Result<Exit, Failure> {
-    Ok(Exit::Clean)
+#[command(after_help = "Example:\n  herdiff import saved/ -o saved.herd --herd web")]
+pub(crate) struct Args {
+    /// The directory with one directory a host
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// The bundle to write
+    #[arg(short, long, value_name = "FILE.herd")]
+    output: PathBuf,
+    /// The herd that the hosts belong to [default: the name of DIR]
+    #[arg(long, value_name = "NAME")]
+    herd: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let started = environment::now();
+    let herd = args.herd.as_deref().map(Into::into);
+    let replay = Replay::open(&args.directory, herd, Limits::default())
+        .map_err(|error| Failure::usage("cannot import").why(error))?;
+    for note in replay.notes() {
+        say(note);
+    }
+    let facts = SweepFacts {
+        tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+        started,
+        operator: environment::operator(),
+        transport: "replay".to_owned(),
+        inventory: vec![args.directory.display().to_string()],
+        targets: replay.hosts() as u64,
+    };
+    let unwritable = |error| Failure::file("write the bundle", &args.output, &error);
+    let file = bundle_file::create(&args.output)?;
+    let mut writer = BundleWriter::start(file, &facts, replay.pack()).map_err(unwritable)?;
+    let mut summary = Summary::default();
+    for visit in replay.visits() {
+        writer.append(&visit).map_err(unwritable)?;
+        summary.count(&visit);
+    }
+    let finished = environment::now();
+    let (file, seal) = writer.finish(finished, false).map_err(unwritable)?;
+    file.sync_all().map_err(unwritable)?;
+    summary.took_ms = finished.0.saturating_sub(started.0);
+    print(summary.render(&args.output, &file, seal, Screen::stdout()))
+        .map_err(|error| Failure::usage("cannot write the summary").why(error))?;
+    Ok(summary.exit())
 }

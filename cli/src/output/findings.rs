@@ -70,6 +70,11 @@ fn cells(finding: &Finding) -> Vec<Vec<u8>> {
 fn table(report: &Report, shown: &[Finding], screen: Screen) -> String {
     let mut out = String::new();
     let hosts = shown.iter().map(|finding| width(&whereabouts(finding))).max().unwrap_or(0).min(24);
+    if !shown.is_empty() {
+        let header = format!("    {:<hosts$}  {:>6}  FINDING", "HOST", "BITS");
+        out += &screen.paint(Style::Faint, &header);
+        out.push('\n');
+    }
     for (n, finding) in shown.iter().enumerate() {
         entry(&mut out, n + 1, finding, hosts, screen);
     }

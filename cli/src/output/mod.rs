@@ -5,8 +5,11 @@ pub(crate) mod csv;
 pub(crate) mod findings;
 pub(crate) mod json;
 pub(crate) mod rows;
+pub(crate) mod summary;
 
+use crate::screen::escape::escape;
 use clap::ValueEnum;
+use std::io::Write;
 
 /// The form of a result on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,10 +36,20 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 
 /// Makes a program's broken pipe (`herdiff show … | head`) a quiet end.
 pub(crate) fn print(text: impl AsRef<[u8]>) -> std::io::Result<()> {
-    use std::io::Write;
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// A line for the operator beside the result, on standard error.
+pub(crate) fn say(line: &str) {
+    write_line(&format!("herdiff: {}", escape(line)));
+}
+
+/// A line on standard error, as it is.
+pub(crate) fn write_line(line: &str) {
+    // There is nowhere left to say that standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -2,3 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod architecture;
+mod compare;
+mod show;
+mod support;

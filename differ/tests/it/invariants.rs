@@ -4,12 +4,15 @@ use crate::fleet::{Fleet, tables};
 use herdiff_differ::{Kind, outliers};
 use proptest::prelude::*;
 
+const NAMES: [&str; 6] = ["ada", "bob", "cyd", "dan", "eve", "fay"];
+
 /// Per host and row: has it, has it not, or could not tell at all.
 fn fleet(table: &[Vec<bool>], deaf: &[bool]) -> Fleet {
     let mut fleet = Fleet::new(&["users"], table.len());
     for (host, rows) in table.iter().enumerate() {
         for (row, _) in rows.iter().enumerate().filter(|(_, has)| **has) {
-            fleet.row(host, "users", &format!("username=u{row}|uid=9{row}"));
+            // Names, as numbered users could be taken for one thing on several hosts.
+            fleet.row(host, "users", &format!("username={}|uid=9{row}", NAMES[row]));
         }
         if deaf[host] {
             fleet.fail(host, "users");
@@ -27,9 +30,8 @@ proptest! {
         let report = outliers(&fleet(&table, &deaf).bundle(), &tables());
         for finding in &report.findings {
             for (part, _) in finding.parts.iter().zip(0..1) {
-                let row: usize = part.row.iter().find(|(column, _)| *column == "username").unwrap().1.to_string()[1..]
-                    .parse()
-                    .unwrap();
+                let name = part.row.iter().find(|(column, _)| *column == "username").unwrap().1;
+                let row = NAMES.iter().position(|known| *known == name).unwrap();
                 let of = |has: bool| (0..table.len()).filter(|&host| !deaf[host] && table[host][row] == has).count() as u32;
                 prop_assert_eq!(finding.prevalence.present, of(true));
                 prop_assert_eq!(finding.prevalence.absent, of(false));

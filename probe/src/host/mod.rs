@@ -7,11 +7,13 @@ mod limits;
 mod root;
 mod unread;
 
+use std::any::Any;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use rustix::fs::{FileType, OFlags, Stat};
@@ -44,6 +46,7 @@ pub(crate) struct Host {
     deadline: Mutex<Option<Instant>>,
     failure: Mutex<Option<FailureKind>>,
     kernel: OnceLock<bool>,
+    known: Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Host {
@@ -54,6 +57,7 @@ impl Host {
             deadline: Mutex::new(None),
             failure: Mutex::new(None),
             kernel: OnceLock::new(),
+            known: Mutex::new(HashMap::new()),
         }
     }
 
@@ -71,7 +75,23 @@ impl Host {
     pub(crate) fn begin(&self, deadline: Option<Instant>) {
         *locked(&self.unread) = Unread::default();
         *locked(&self.failure) = None;
+        locked(&self.known).clear();
         *locked(&self.deadline) = deadline;
+    }
+
+    /// Finds something out once a query: a join visits a table once for each row of the other.
+    pub(crate) fn once<T: Send + Sync + 'static>(
+        &self,
+        name: &'static str,
+        find: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let known = locked(&self.known).get(name).cloned();
+        if let Some(known) = known.and_then(|known| known.downcast::<T>().ok()) {
+            return known;
+        }
+        let found = Arc::new(find());
+        locked(&self.known).insert(name, Arc::clone(&found) as Arc<dyn Any + Send + Sync>);
+        found
     }
 
     /// Whether the time for this query is over. Long walks ask between steps.
@@ -118,6 +138,18 @@ impl Host {
             Ok(())
         } else {
             Err(Failure::unsupported("the kernel's tables of another root cannot be known"))
+        }
+    }
+
+    /// Only of the running system: what is asked of the kernel by other means than files.
+    ///
+    /// # Errors
+    /// [`FailureKind::Unsupported`] for any other root.
+    pub(crate) fn running(&self) -> Result<(), Failure> {
+        if self.is_live() {
+            Ok(())
+        } else {
+            Err(Failure::unsupported("this can be known of a running system only"))
         }
     }
 

@@ -114,7 +114,7 @@ impl Engine {
         for table in ALL {
             vtab::register(&connection, table, &host)?;
         }
-        functions::register(&connection)?;
+        functions::register(&connection, &host)?;
         connection.authorizer(Some(authorize))?;
         let watched = Arc::clone(&host);
         connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || watched.expired()))?;

@@ -7,4 +7,5 @@ mod number;
 mod vtab;
 
 pub(crate) use engine::{Engine, Limit, Limits, Next, RowView, Sink, SqlErrorKind};
+pub(crate) use functions::{from_base64, to_base64};
 pub(crate) use number::real_text;

@@ -15,6 +15,24 @@ Every table counts what it could not read (no permission, vanished, malformed) b
 
 ";
 
+const FUNCTIONS: &str = "
+## Functions
+SQLite's own with JSON, and osquery's: `split`, `regex_match`, `regex_split`, `concat`, `concat_ws`, `md5`, `sha1`,
+`sha256`, `to_base64`, `from_base64`, `conditional_to_base64`, `inet_aton`, `in_cidr_block`, `version_compare`,
+`parent_directory`, `is_path_deterministic`, `find_file_path_in_cmd`, `sqrt`, `power`, `log`, `log10`, `exp`, `ceil`,
+`floor`, `pi`, `square`, `reverse`, `radians`, `degrees` and the trigonometric ones.
+
+*Not as osquery*: `version_compare(…, 'DPKG')` sorts `1.0~rc1` before `1.0`, as dpkg does; osquery has it the other way.
+
+## Golden queries
+The tests hold the answers against those of osqueryi 5.23.1. Not equal are `dns_resolvers`, `logged_in_users`,
+`startup_items` and `fn_version`, each because osquery hides something or is wrong; the reasons stand with the tables and
+functions above.
+
+## Regular expressions
+`regex_match` and `regex_split` know no look-around and no references to groups.
+";
+
 /// All tables as Markdown.
 pub(crate) fn document() -> String {
     let mut out = String::from(HEAD);
@@ -27,6 +45,7 @@ pub(crate) fn document() -> String {
     for table in &tables {
         push_table(&mut out, table);
     }
+    out.push_str(FUNCTIONS);
     out
 }
 
@@ -52,5 +71,33 @@ fn push_table(out: &mut String, table: &Table) {
             }
         }
         out.push_str(&format!("| {} | {} | {} |\n", column.name, column.kind.sql(), marks.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_not_stale() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/TABLES.md");
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == document(), "docs/TABLES.md is stale; its first line says how to make it");
+    }
+
+    #[test]
+    fn every_table_stands_for_itself() {
+        for (place, table) in ALL.iter().enumerate() {
+            assert!(!table.about.is_empty() && !table.sources.is_empty(), "{}", table.name);
+            assert!(
+                !ALL.iter().skip(place + 1).any(|other| other.name == table.name),
+                "{} twice",
+                table.name
+            );
+            for (place, column) in table.columns.iter().enumerate() {
+                let again = table.columns.iter().skip(place + 1).any(|other| other.name == column.name);
+                assert!(!again, "{}.{} twice", table.name, column.name);
+            }
+        }
     }
 }

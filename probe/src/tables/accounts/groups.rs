@@ -27,12 +27,12 @@ fn group_rows(scan: &Scan) -> Result<Rows, Failure> {
     let gids = scan.equal_numbers("gid");
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
-    for group in passwd::groups(&scan.host) {
+    for group in passwd::groups(&scan.host).iter() {
         if gids.as_ref().is_some_and(|gids| !gids.contains(&i64::from(group.gid))) || !seen.insert(group.gid)
         {
             continue;
         }
-        rows.push(row![group.gid, group.gid as i32, group.name, Cell::Null, Cell::Null, Cell::Null, 0]);
+        rows.push(row![group.gid, group.gid as i32, &group.name, Cell::Null, Cell::Null, Cell::Null, 0]);
     }
     Ok(all(rows))
 }
@@ -52,14 +52,14 @@ fn user_group_rows(scan: &Scan) -> Result<Rows, Failure> {
     let groups = passwd::groups(&scan.host);
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
-    for user in passwd::users(&scan.host) {
+    for user in passwd::users(&scan.host).iter() {
         let wanted = uids.as_ref().is_none_or(|uids| uids.contains(&i64::from(user.uid as i32)));
         // Of accounts with the same uid the first one answers, as a look-up by uid would.
         if !seen.insert(user.uid) || !wanted {
             continue;
         }
         let mut gids = vec![user.gid];
-        for group in &groups {
+        for group in groups.iter() {
             if group.members.contains(&user.name) && !gids.contains(&group.gid) {
                 gids.push(group.gid);
             }

@@ -3,6 +3,7 @@
 //! No name service is asked: a static binary has none, and files are what an intruder edits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::host::Host;
 
@@ -26,20 +27,20 @@ pub(crate) struct Group {
 }
 
 /// All accounts in the order of the file.
-pub(crate) fn users(host: &Host) -> Vec<User> {
-    host.read("/etc/passwd").map(|content| parse_users(&content)).unwrap_or_default()
+pub(crate) fn users(host: &Host) -> Arc<Vec<User>> {
+    host.once("users", || host.read("/etc/passwd").map(|content| parse_users(&content)).unwrap_or_default())
 }
 
 /// All groups in the order of the file.
-pub(crate) fn groups(host: &Host) -> Vec<Group> {
-    host.read("/etc/group").map(|content| parse_groups(&content)).unwrap_or_default()
+pub(crate) fn groups(host: &Host) -> Arc<Vec<Group>> {
+    host.once("groups", || host.read("/etc/group").map(|content| parse_groups(&content)).unwrap_or_default())
 }
 
 /// The first name of each uid.
 pub(crate) fn user_names(host: &Host) -> HashMap<u32, Vec<u8>> {
     let mut names = HashMap::new();
-    for user in users(host) {
-        names.entry(user.uid).or_insert(user.name);
+    for user in users(host).iter() {
+        names.entry(user.uid).or_insert_with(|| user.name.clone());
     }
     names
 }
@@ -47,8 +48,8 @@ pub(crate) fn user_names(host: &Host) -> HashMap<u32, Vec<u8>> {
 /// The first name of each gid.
 pub(crate) fn group_names(host: &Host) -> HashMap<u32, Vec<u8>> {
     let mut names = HashMap::new();
-    for group in groups(host) {
-        names.entry(group.gid).or_insert(group.name);
+    for group in groups(host).iter() {
+        names.entry(group.gid).or_insert_with(|| group.name.clone());
     }
     names
 }

@@ -32,7 +32,7 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
     let uids = scan.equal_numbers("uid");
     let remote = scan.equal_numbers("include_remote").and_then(|given| given.first().copied()).unwrap_or(0);
     let mut rows = Vec::new();
-    for user in passwd::users(&scan.host) {
+    for user in passwd::users(&scan.host).iter() {
         if uids.as_ref().is_some_and(|uids| !uids.contains(&i64::from(user.uid)))
             || !scan.wants_text("username", &user.name)
         {
@@ -43,10 +43,10 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
             user.gid,
             user.uid as i32,
             user.gid as i32,
-            user.name,
-            user.description,
-            user.directory,
-            user.shell,
+            &user.name,
+            &user.description,
+            &user.directory,
+            &user.shell,
             "",
             "",
             Cell::Null,

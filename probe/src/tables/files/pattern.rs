@@ -169,7 +169,7 @@ impl Iterator for Expansion {
 }
 
 /// Whether a name matches one part of a pattern, where `%` is any text.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let mut pieces = pattern.split(|byte| *byte == b'%');
     let first = pieces.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else { return false };

@@ -46,7 +46,7 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
 }
 
 /// Names and flags of the interfaces by their number.
-fn links() -> Result<HashMap<u32, (Vec<u8>, u32)>, rustix::io::Errno> {
+pub(super) fn links() -> Result<HashMap<u32, (Vec<u8>, u32)>, rustix::io::Errno> {
     let mut links = HashMap::new();
     for answer in dump(None, RTM_GETLINK, &[0; 16])? {
         let (Some(index), Some(flags)) = (number(&answer, 4), number(&answer, 8)) else { continue };
@@ -83,7 +83,7 @@ fn from_kernel() -> Result<Vec<Row>, rustix::io::Errno> {
     Ok(rows)
 }
 
-fn ip(value: &[u8]) -> Option<IpAddr> {
+pub(super) fn ip(value: &[u8]) -> Option<IpAddr> {
     match value.len() {
         4 => Some(IpAddr::from(<[u8; 4]>::try_from(value).ok()?)),
         16 => Some(IpAddr::from(<[u8; 16]>::try_from(value).ok()?)),
@@ -152,7 +152,7 @@ fn network(line: &str) -> Option<Network> {
 }
 
 /// Addresses that the routing trie says are the host's own: `|-- 10.0.0.5`, then `/32 host LOCAL`.
-fn local_addresses(trie: &str) -> Vec<Ipv4Addr> {
+pub(crate) fn local_addresses(trie: &str) -> Vec<Ipv4Addr> {
     let mut found: Vec<Ipv4Addr> = Vec::new();
     let mut last = None;
     for line in trie.lines() {

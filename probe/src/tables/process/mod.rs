@@ -1,4 +1,5 @@
 //! What runs.
 
+pub(super) mod details;
 pub(super) mod proc;
 pub(super) mod processes;

@@ -55,7 +55,7 @@ pub(crate) fn mounts(host: &Host) -> Vec<Mount> {
     content.unwrap_or_default().split(|byte| *byte == b'\n').filter_map(parse_line).collect()
 }
 
-fn parse_line(line: &[u8]) -> Option<Mount> {
+pub(crate) fn parse_line(line: &[u8]) -> Option<Mount> {
     let mut words = line.split(|byte| *byte == b' ').map(unescaped);
     Some(Mount { device: words.next()?, path: words.next()?, kind: words.next()?, flags: words.next()? })
 }

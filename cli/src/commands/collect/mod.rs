@@ -1,0 +1,144 @@
+//! `herdiff collect`: a sweep, from the command line to a bundle.
+
+mod options;
+mod progress;
+
+pub(crate) use options::Args;
+
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::output::print;
+use crate::output::summary::Summary;
+use crate::screen::Screen;
+use crate::{bundle_file, environment};
+use herdiff_collector::inventory::Target;
+use herdiff_collector::sweep::{Event, Sweep, SweepConfig};
+use herdiff_model::bundle::BundleWriter;
+use herdiff_model::pack::Pack;
+use herdiff_model::sweep::SweepFacts;
+use progress::Progress;
+use std::fs::File;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
+    let plan = args.plan()?;
+    let mut progress = Progress::new(&plan.targets, args.quiet);
+    plan.notes.iter().for_each(|note| progress.say(note));
+    let config = environment::fit_to_file_limit(plan.config, |note| progress.say(note));
+
+    let facts = SweepFacts {
+        tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+        started: environment::now(),
+        operator: environment::operator(),
+        transport: "ssh".to_owned(),
+        inventory: plan.sources,
+        targets: plan.targets.len() as u64,
+    };
+    let writer = BundleWriter::start(bundle_file::create(&plan.output)?, &facts, &plan.pack)
+        .map_err(|error| Failure::file("write the bundle", &plan.output, &error))?;
+
+    let runtime = Runtime::new().map_err(|error| Failure::usage("cannot start the runtime").why(error))?;
+    let ended = runtime.block_on(sweep(plan.targets, plan.pack, config, writer, &mut progress));
+    // What still runs is not waited for: the operator asked twice, or something is broken.
+    runtime.shutdown_background();
+    let Sweeping { writer, mut summary, ending } = match ended {
+        // Nothing was visited: an empty bundle would only stand in the way of the next try.
+        Err(SweepFailure::Start(failure)) => {
+            let _ = std::fs::remove_file(&plan.output);
+            return Err(failure);
+        }
+        Err(SweepFailure::Write(error)) => {
+            let next = "what was written until then is a readable bundle that says where it ends";
+            return Err(Failure::file("write the bundle", &plan.output, &error).next(next));
+        }
+        Ok(sweeping) => sweeping,
+    };
+    progress.finish();
+    if ending == Ending::Abandoned {
+        progress.say(&format!("abandoned; {} holds the hosts that were done", plan.output.display()));
+        return Ok(Exit::Interrupted);
+    }
+    let finished = environment::now();
+    let (file, seal) = writer
+        .finish(finished, ending == Ending::Interrupted)
+        .map_err(|error| Failure::file("write the bundle", &plan.output, &error))?;
+    file.sync_all().map_err(|error| Failure::file("write the bundle", &plan.output, &error))?;
+    summary.took_ms = finished.0.saturating_sub(facts.started.0);
+    print(summary.render(&plan.output, &file, seal, Screen::stdout()))
+        .map_err(|error| Failure::usage("cannot write the summary").why(error))?;
+    Ok(if ending == Ending::Interrupted { Exit::Interrupted } else { summary.exit() })
+}
+
+/// How a sweep ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Every target was visited.
+    Complete,
+    /// The operator stopped it; every target has an outcome.
+    Interrupted,
+    /// The operator would not wait for that.
+    Abandoned,
+}
+
+struct Sweeping {
+    writer: BundleWriter<File>,
+    summary: Summary,
+    ending: Ending,
+}
+
+enum SweepFailure {
+    Start(Failure),
+    Write(std::io::Error),
+}
+
+async fn sweep(
+    targets: Vec<Target>,
+    pack: Arc<Pack>,
+    config: SweepConfig,
+    mut writer: BundleWriter<File>,
+    progress: &mut Progress,
+) -> Result<Sweeping, SweepFailure> {
+    let no_signals =
+        |error: std::io::Error| SweepFailure::Start(Failure::usage("cannot listen for signals").why(error));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let cancel = CancellationToken::new();
+    let mut sweep = Sweep::start(targets, pack, config, cancel.clone())
+        .await
+        .map_err(|error| SweepFailure::Start(Failure::usage("cannot start the sweep").why(error)))?;
+    sweep.notes().iter().for_each(|note| progress.say(note));
+    let mut summary = Summary::default();
+    loop {
+        tokio::select! {
+            event = sweep.next() => match event {
+                Some(Event::Done(_, visit)) => {
+                    writer.append(&visit).map_err(SweepFailure::Write)?;
+                    progress.done(&visit);
+                    summary.count(&visit);
+                }
+                Some(Event::Started(target)) => progress.started(target),
+                Some(Event::Phase(..)) => {}
+                None => break,
+            },
+            () = either(&mut interrupt, &mut terminate) => {
+                if cancel.is_cancelled() {
+                    return Ok(Sweeping { writer, summary, ending: Ending::Abandoned });
+                }
+                progress.say("stopping: hosts under way are ended, nothing is lost; once more to leave at once");
+                cancel.cancel();
+            }
+        }
+    }
+    let ending = if cancel.is_cancelled() { Ending::Interrupted } else { Ending::Complete };
+    Ok(Sweeping { writer, summary, ending })
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}

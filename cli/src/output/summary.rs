@@ -1,0 +1,88 @@
+//! What a sweep came to: how many hosts ended how, which failed and why, and what to do next.
+
+use crate::exit::Exit;
+use crate::output::{count, coverage};
+use crate::screen::escape::escape;
+use crate::screen::table::Table;
+use crate::screen::{Screen, Style};
+use herdiff_model::bundle::Digest;
+use herdiff_model::outcome::HostOutcomeKind;
+use herdiff_model::visit::{Answer, Visit};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+/// Counted while visits end.
+#[derive(Default)]
+pub(crate) struct Summary {
+    outcomes: BTreeMap<&'static str, usize>,
+    failed: Vec<[String; 4]>,
+    hosts: usize,
+    with_rows: usize,
+    left_behind: Vec<String>,
+    pub(crate) took_ms: u64,
+}
+
+/// More failed hosts are counted; `herdiff show --hosts` has them all.
+const MOST_FAILED: usize = 20;
+
+impl Summary {
+    pub(crate) fn count(&mut self, visit: &Visit) {
+        self.hosts += 1;
+        self.with_rows +=
+            usize::from(visit.answers.iter().any(|answer| matches!(answer, Answer::Rows { .. })));
+        *self.outcomes.entry(visit.outcome.kind.code()).or_default() += 1;
+        if visit.receipt.removed == Some(false) {
+            self.left_behind.push(format!("{}:{}", visit.host, visit.receipt.placed));
+        }
+        if visit.outcome.kind != HostOutcomeKind::Ok {
+            self.failed.push([
+                visit.host.to_string(),
+                visit.outcome.kind.to_string(),
+                visit.outcome.phase.map_or(String::new(), |phase| phase.to_string()),
+                visit.outcome.detail.clone(),
+            ]);
+        }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self.with_rows {
+            0 => Exit::Nothing,
+            _ if self.failed.is_empty() => Exit::Clean,
+            _ => Exit::Partial,
+        }
+    }
+
+    pub(crate) fn render(&self, path: &Path, file: &File, seal: Digest, screen: Screen) -> String {
+        let mut out = String::new();
+        let took = self.took_ms as f64 / 1000.0;
+        let head =
+            format!("{}: {} in {took:.1} s", count(self.hosts, "host"), coverage::outcomes(&self.outcomes));
+        out += &screen.paint(if self.failed.is_empty() { Style::Good } else { Style::Strong }, &head);
+        out += "\n";
+        if !self.failed.is_empty() {
+            let mut table = Table::new(["HOST", "OUTCOME", "PHASE", "WHY"]);
+            let mut failed = self.failed.clone();
+            failed.sort();
+            failed.iter().take(MOST_FAILED).for_each(|failed| table.row(failed.iter().map(escape)));
+            out += &format!("\n{}\n", table.render(screen));
+            if let Some(more) = failed.len().checked_sub(MOST_FAILED).filter(|&more| more > 0) {
+                out += &format!("and {}\n", count(more, "more host"));
+            }
+            out += "\n";
+        }
+        if !self.left_behind.is_empty() {
+            let line = format!("Left behind on hosts: {}", escape(self.left_behind.join(", ")));
+            out += &screen.paint(Style::Alarm, &line);
+            out += "\n";
+        }
+        let path = escape(path.as_os_str().as_encoded_bytes());
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        out += &format!("bundle {path} ({} kB), seal {seal}\n", size.div_ceil(1000));
+        if self.with_rows > 0 {
+            out += &screen.paint(Style::Faint, &format!("next: herdiff outliers {path}"));
+            out += "\n";
+        }
+        out
+    }
+}

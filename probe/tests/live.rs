@@ -1,0 +1,144 @@
+//! The probe on the machine that runs the test: what the test plants it must find.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+fn rows(sql: &str) -> Vec<Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_herdiff-probe")).args(["--json", sql]).output().unwrap();
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{sql}: {error}: {text}"))
+}
+
+fn set(sql: &str, column: &str) -> BTreeSet<String> {
+    rows(sql).iter().map(|row| row[column].as_str().unwrap().to_owned()).collect()
+}
+
+/// A process that ends with the test.
+struct Planted(Child);
+
+impl Planted {
+    fn new(command: &mut Command) -> Self {
+        Planted(command.stdout(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Planted {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_listener_and_its_connection_are_found_with_their_process() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let datagrams = UdpSocket::bind("[::1]:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (_server, peer) = listener.accept().unwrap();
+    let own = std::process::id();
+
+    // Other tests fork: for a moment their children hold the listener as well.
+    let found =
+        rows(&format!("SELECT * FROM listening_ports WHERE port = {port} AND protocol = 6 AND pid = {own}"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["pid"], own.to_string());
+    assert_eq!((&found[0]["address"], &found[0]["family"]), (&Value::from("127.0.0.1"), &Value::from("2")));
+
+    let udp = datagrams.local_addr().unwrap().port();
+    let found = rows(&format!("SELECT address FROM listening_ports WHERE port = {udp} AND protocol = 17"));
+    assert_eq!(found[0]["address"], "::1");
+
+    let sql = format!("SELECT * FROM connections WHERE pid = {own} AND remote_port = {}", peer.port());
+    let found = rows(&sql);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["state"], "ESTABLISHED");
+    assert_eq!(found[0]["path"], std::env::current_exe().unwrap().to_str().unwrap());
+    assert_eq!(found[0]["parent"], std::os::unix::process::parent_id().to_string());
+}
+
+#[test]
+fn a_process_whose_binary_was_deleted_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let binary = dir.path().join("planted-sleep");
+    let sleep = ["/usr/bin/sleep", "/bin/sleep"].iter().find(|path| std::fs::metadata(path).is_ok()).unwrap();
+    std::fs::copy(sleep, &binary).unwrap();
+    let planted =
+        Planted::new(Command::new(&binary).arg("300").env("PLANTED", "yes").current_dir(dir.path()));
+    std::fs::remove_file(&binary).unwrap();
+    let pid = planted.0.id();
+
+    let found = rows(&format!("SELECT * FROM processes WHERE pid = {pid}"));
+    let process = &found[0];
+    assert_eq!(process["path"], binary.to_str().unwrap());
+    assert_eq!(process["on_disk"], "0");
+    assert_eq!(process["cmdline"], format!("{} 300", binary.display()));
+    assert_eq!(process["cwd"], dir.path().canonicalize().unwrap().to_str().unwrap());
+    assert_eq!(process["parent"], std::process::id().to_string());
+    let started: i64 = process["start_time"].as_str().unwrap().parse().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    assert!((now - started).abs() < 120, "{started} {now}");
+
+    let found = rows(&format!("SELECT value FROM process_envs WHERE pid = {pid} AND key = 'PLANTED'"));
+    assert_eq!(found[0]["value"], "yes");
+    let found =
+        rows(&format!("SELECT count(*) AS n FROM process_memory_map WHERE pid = {pid} AND path = '[stack]'"));
+    assert_eq!(found[0]["n"], "1");
+}
+
+#[test]
+fn processes_are_those_of_ps() {
+    let planted = Planted::new(Command::new("sleep").arg("301"));
+    let ours = set("SELECT pid, name FROM processes", "pid");
+    let output = Command::new("ps").args(["-e", "-o", "pid="]).output().unwrap();
+    let theirs: BTreeSet<String> =
+        String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect();
+    assert!(ours.contains(&planted.0.id().to_string()));
+    // Others come and go meanwhile.
+    let both = ours.intersection(&theirs).count();
+    assert!(both * 10 >= theirs.len() * 9, "{both} of {}", theirs.len());
+}
+
+#[test]
+fn a_join_asks_only_for_what_it_needs() {
+    let own = std::process::id();
+    let sql = format!(
+        "SELECT h.sha256, p.path FROM processes p JOIN hash h USING (path) WHERE p.pid = {own} AND h.sha256 != ''"
+    );
+    let found = rows(&sql);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["sha256"].as_str().unwrap().len(), 64);
+    let found = rows("SELECT count(*) AS n FROM users u JOIN file f ON f.path = u.directory WHERE u.uid = 0");
+    assert_ne!(found[0]["n"], "0");
+}
+
+#[test]
+fn the_kernel_hides_nothing_here() {
+    let found = rows("SELECT * FROM herdiff_hidden WHERE kind IN ('process', 'socket')");
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn every_table_answers() {
+    let output = Command::new(env!("CARGO_BIN_EXE_herdiff-probe")).arg("--tables").output().unwrap();
+    let document = String::from_utf8(output.stdout).unwrap();
+    let titles = document.lines().filter_map(|line| line.strip_prefix("## "));
+    let titles = titles.filter(|title| title.starts_with(|letter: char| letter.is_ascii_lowercase()));
+    let mut count = 0;
+    for name in titles {
+        count += 1;
+        let filter = match name {
+            // Whether the old packet filter is there depends on the machine.
+            "iptables" => continue,
+            "file" | "hash" | "extended_attributes" => " WHERE path = '/etc/passwd'",
+            _ => "",
+        };
+        rows(&format!("SELECT * FROM {name}{filter} LIMIT 5"));
+    }
+    assert!(count > 60, "{count}");
+}

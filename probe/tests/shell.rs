@@ -1,0 +1,123 @@
+//! The command line where clients of osqueryi use it, and the limits of a sweep.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn probe(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_herdiff-probe"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may end before it has read everything.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn sweep(pack: &str) -> Vec<Value> {
+    let output = probe(&["--sweep"], pack);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn each_statement_on_standard_input_has_its_own_array() {
+    let input = "select 1 as a;\n.print mark-7\nselect 2 as b; select 3 as b;\nselec;\nselect 4\n as c;\nselect 5 as d";
+    let output = probe(&["--json"], input);
+    let expected = "[\n  {\"a\":\"1\"}\n]\nmark-7\n[\n  {\"b\":\"2\"},\n  {\"b\":\"3\"}\n]\n[\n\n]\n\
+                    [\n  {\"c\":\"4\"}\n]\n[\n  {\"d\":\"5\"}\n]\n";
+    assert_eq!(text(&output.stdout), expected);
+    assert_eq!(text(&output.stderr), "Error: near line 4: near \"selec\": syntax error\n");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn flags_of_osqueryi_are_taken_and_unknown_ones_refused() {
+    let flags =
+        ["--flagfile=/dev/null", "--config_path=/dev/null", "--disable_database", "--disable_extensions"];
+    let mut arguments = flags.to_vec();
+    arguments.extend(["--disable_events", "--json", "select 'x' as a"]);
+    assert_eq!(text(&probe(&arguments, "").stdout), "[\n  {\"a\":\"x\"}\n]\n");
+    let refused = probe(&["--nonsense"], "");
+    assert_eq!((refused.status.code(), text(&refused.stdout).as_str()), (Some(1), ""));
+    assert!(text(&refused.stderr).contains("nonsense"));
+}
+
+#[test]
+fn other_formats() {
+    let csv = probe(&["--csv", "select 'a|b' as x, 'c \"d' as y, null as z"], "");
+    assert_eq!(text(&csv.stdout), "x|y|z\n\"a|b\"|\"c \"\"d\"|\n");
+    let line = probe(&["--line", "select 1 as a, 2 as bcd"], "");
+    assert_eq!(text(&line.stdout), "  a = 1\nbcd = 2\n");
+}
+
+#[test]
+fn a_full_disk_is_no_success() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_herdiff-probe"))
+        .args(["--json", "select 1"])
+        .stdout(full)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!status.success());
+}
+
+#[test]
+fn a_sweep_keeps_its_limits_and_says_so() {
+    let forever = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)";
+    let pack = format!(
+        r#"{{"queries":{{
+            "silent":{{"query":"{forever} SELECT count(*) FROM c"}},
+            "slow":{{"query":"{forever} SELECT x FROM c WHERE x % 100000 = 1"}},
+            "many":{{"query":"{forever} SELECT x FROM c"}},
+            "fine":{{"query":"SELECT 1 AS a, 2 AS b, 3 AS a"}},
+            "none":{{"query":"SELECT * FROM nowhere"}},
+            "bare":{{"query":"SELECT * FROM file"}},
+            "breaks":{{"query":"{forever} SELECT CASE WHEN x = 3 THEN json('{{') ELSE x END AS v FROM c"}}
+        }},"herdiff":{{"query_timeout_ms":200,"max_rows":1000}}}}"#
+    );
+    let lines = sweep(&pack);
+    assert_eq!(lines.len(), 9);
+    assert_eq!(lines[0]["protocol"], 1);
+    assert_eq!((&lines[1]["kind"], &lines[1]["query"]), (&Value::from("timeout"), &Value::from("silent")));
+    assert_eq!(lines[2]["cut"]["limit"], "time");
+    assert_eq!(lines[2]["rows"][0][0], "1");
+    assert_eq!(lines[3]["cut"]["limit"], "rows");
+    assert_eq!(lines[3]["rows"].as_array().unwrap().len(), 1000);
+    assert_eq!(lines[4]["columns"], serde_json::json!(["a", "b"]));
+    assert_eq!(lines[4]["rows"], serde_json::json!([["3", "2"]]));
+    assert_eq!(lines[4]["cut"], Value::Null);
+    assert_eq!((&lines[5]["kind"], &lines[6]["kind"]), (&Value::from("sql"), &Value::from("constraint")));
+    // An error after the first rows loses neither them nor the reason.
+    assert_eq!(lines[7]["rows"], serde_json::json!([["1"], ["2"]]));
+    assert_eq!(lines[7]["unread"][0]["why"], "malformed JSON");
+    assert_eq!(lines[8]["queries"], 7);
+    assert!(lines[8]["max_rss_kb"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_sweep_stops_at_its_bytes() {
+    let lines = sweep(
+        r#"{"queries":{"big":{"query":"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) \
+            SELECT hex(zeroblob(500)) AS z FROM c"}},"herdiff":{"max_bytes":200000}}"#,
+    );
+    assert_eq!(lines[1]["cut"]["limit"], "bytes");
+    let rows = lines[1]["rows"].as_array().unwrap().len();
+    assert!((150..=200).contains(&rows), "{rows}");
+}
+
+#[test]
+fn garbage_is_no_pack() {
+    let output = probe(&["--sweep"], "garbage");
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
+}

@@ -1,0 +1,71 @@
+//! The served hosts, in a process of their own so that their cost is not counted.
+
+use crate::command::CommandError;
+use herdiff_testbed::site::Site;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// Hosts that another process of this program serves.
+pub(super) struct Served {
+    child: Child,
+    site: Site,
+    hosts: u32,
+    directory: TempDir,
+}
+
+impl Served {
+    pub(super) fn start(hosts: u32) -> Result<Self, CommandError> {
+        let directory = tempfile::tempdir()?;
+        let site = Site::open(&directory.path().join("site"))?;
+        let mut up = Command::new(std::env::current_exe()?);
+        up.args(["up", "--hosts", &hosts.to_string(), "--dir"]).arg(site.directory());
+        let mut child = up.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take();
+        let served = Self { child, site, hosts, directory };
+        let ready = output.is_some_and(|output| {
+            BufReader::new(output).lines().map_while(Result::ok).any(|line| line.starts_with("Ctrl-C"))
+        });
+        if !ready {
+            return Err(CommandError::NotAsExpected("the hosts could not be served".to_owned()));
+        }
+        Ok(served)
+    }
+
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// A place for files that the measured programs write.
+    pub(super) fn scratch(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// The names of the hosts, one a line.
+    pub(super) fn names(&self) -> String {
+        let plan = herdiff_testbed::fleet::FleetPlan { hosts: self.hosts, ..Default::default() };
+        (1..=self.hosts).map(|number| plan.host_name(number) + "\n").collect()
+    }
+
+    pub(super) fn stop(mut self) -> Result<(), CommandError> {
+        self.end();
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn end(&self) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.end();
+            let _ = self.child.wait();
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Simulated hosts over real SSH on loopback: one process, one port and one host key for each host.
+//!
+//! A command really runs on this machine, as the user who serves, with `HERDIFF_PROBE_ROOT` pointing at the host's tree:
+//! what is simulated is what the probe sees. Only holders of the one key get in, and only from this machine.
+
+mod command;
+mod group;
+mod host;
+pub mod keys;
+mod session;
+
+use crate::fault::Fault;
+use host::Server;
+use russh::keys::PublicKey;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A host to serve.
+#[derive(Clone, Debug)]
+pub struct HostSpec {
+    /// Its name.
+    pub name: String,
+    /// Its tree.
+    pub root: PathBuf,
+    /// How it misbehaves, if it does.
+    pub fault: Option<Fault>,
+}
+
+/// A host that is served.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: String,
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// The key that belongs into known_hosts for it.
+    pub key: PublicKey,
+}
+
+/// Why hosts cannot be served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// No port.
+    #[error("cannot open a port for {host} on 127.0.0.1: {cause}")]
+    Port {
+        /// Which host.
+        host: String,
+        /// The system's reason.
+        #[source]
+        cause: io::Error,
+    },
+    /// No key.
+    #[error("cannot make a key: {0}")]
+    Key(#[from] keys::KeyError),
+}
+
+/// Hosts that are served until they are stopped.
+#[derive(Debug)]
+pub struct Farm {
+    endpoints: Vec<Endpoint>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Farm {
+    /// Opens a port for each host and begins to answer there.
+    ///
+    /// # Errors
+    /// Where a port or a key cannot be had.
+    pub async fn start(hosts: Vec<HostSpec>, sweep_key: &PublicKey) -> Result<Self, ServeError> {
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let mut endpoints = Vec::with_capacity(hosts.len());
+        for spec in hosts {
+            let server = Server::open(spec, sweep_key, stop.clone(), tasks.clone())?;
+            endpoints.push(server.endpoint());
+            tasks.spawn(server.run());
+        }
+        Ok(Self { endpoints, stop, tasks })
+    }
+
+    /// The hosts, in the order in which they were given.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// Hangs up everywhere and returns when no command runs any more.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

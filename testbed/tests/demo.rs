@@ -1,0 +1,150 @@
+//! The demo and `up` as their users see them, with a stand-in for `herdiff` where its answers are to be wrong.
+//!
+//! That the demo works with the real `herdiff` is what `.ci/run` shows.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where its ground is missing")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+const TESTBED: &str = env!("CARGO_BIN_EXE_herdiff-testbed");
+
+/// A directory with the test bed's program and a script that plays `herdiff`, and one for temporary files.
+struct Stage {
+    programs: TempDir,
+    temporary: TempDir,
+}
+
+impl Stage {
+    fn path(&self) -> &Path {
+        self.programs.path()
+    }
+
+    fn testbed(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.path().join("herdiff-testbed"));
+        command.current_dir(self.path()).env("TMPDIR", self.temporary.path()).args(arguments);
+        command
+    }
+
+    fn demo(&self) -> Output {
+        self.testbed(&["demo", "--check"]).output().unwrap()
+    }
+
+    fn is_clean(&self) -> bool {
+        fs::read_dir(self.temporary.path()).unwrap().next().is_none()
+    }
+}
+
+fn stage(herdiff: Option<&str>) -> Stage {
+    let directory = tempfile::tempdir().unwrap();
+    // In memory where that can be had: trees are many tiny files. Programs cannot be run from there everywhere.
+    let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let testbed = directory.path().join("herdiff-testbed");
+    // A link to the same file; a copy where the system's temporary directory is on another disk.
+    fs::hard_link(TESTBED, &testbed).or_else(|_| fs::copy(TESTBED, &testbed).map(|_| ())).unwrap();
+    if let Some(script) = herdiff {
+        let path = directory.path().join("herdiff");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    Stage { programs: directory, temporary }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A `herdiff` that has swept all and found these hosts first.
+fn finding(first: &str, second: &str) -> String {
+    format!(
+        r#"case "$1 $*" in
+collect*) cp "$3" "$9" ;;
+*--hosts*) i=1; while [ $i -le 24 ]; do printf '{{"host":"web-%02d","outcome":"ok"}}\n' $i; i=$((i+1)); done ;;
+*ndjson*) for h in {first} {second}; do echo "{{\"host\":\"$h\",\"hosts\":[\"$h\"],\"query\":\"users\"}}"; done; exit 1 ;;
+outliers*) echo "two findings"; exit 1 ;;
+esac"#
+    )
+}
+
+#[test]
+fn the_demo_shows_commands_findings_and_the_truth() {
+    let stage = stage(Some(&finding("web-07", "web-19")));
+    let output = stage.demo();
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    assert!(said.contains("$ herdiff collect -i herdiff-demo/inventory.ini --identity "), "{said}");
+    assert!(said.contains("$ herdiff outliers herdiff-demo/demo.herd\ntwo findings\n"), "{said}");
+    assert!(said.contains("web-07  cron-implant") && said.contains("web-19  backdoor-account"), "{said}");
+    assert!(said.contains("first findings: web-07 (users), web-19 (users)"), "{said}");
+    let left: Vec<_> = fs::read_dir(stage.path().join("herdiff-demo")).unwrap().flatten().collect();
+    let mut left: Vec<_> = left.iter().map(|entry| text(entry.file_name().as_encoded_bytes())).collect();
+    left.sort();
+    assert_eq!(left, ["demo.herd", "inventory.ini", "known_hosts", "ssh_config"]);
+    // Its trees are gone, and it may run again over what it has left.
+    assert!(stage.is_clean());
+    assert!(stage.demo().status.success());
+}
+
+#[test]
+fn the_check_fails_honestly() {
+    let missing = stage(None);
+    let output = missing.demo();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("there is no `herdiff` beside"), "{output:?}");
+    assert!(text(&output.stderr).contains("build it with: cargo build"), "{output:?}");
+    for (script, words) in [
+        (
+            finding("web-07", "web-03"),
+            "the first findings should be on web-07 and web-19, one each; they are: web-07 (users), web-03 (users)",
+        ),
+        ("exit 3".to_owned(), "`herdiff collect` ended with 3, and should have with 0"),
+        ("kill -9 $$".to_owned(), "`herdiff collect` ended with a signal"),
+        ("exit 0".to_owned(), "`herdiff outliers` ended with 0, and should have with 1"),
+    ] {
+        let stage = stage(Some(&script));
+        let output = stage.demo();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains(words), "{output:?}");
+    }
+}
+
+#[test]
+fn up_serves_until_it_is_told_to_end_and_leaves_no_tree() {
+    let stage = stage(None);
+    let mut up = stage.testbed(&["up", "--hosts", "2", "--fault", "web-02=silent"]);
+    let mut up = up.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(up.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.starts_with("Ctrl-C")));
+    let ssh = Command::new("ssh")
+        .current_dir(stage.path())
+        .args(["-F", "herdiff-fleet/ssh_config", "web-01", "id -u"])
+        .output()
+        .unwrap();
+    assert!(ssh.status.success(), "{ssh:?}");
+    assert!(Command::new("kill").arg(up.id().to_string()).status().unwrap().success());
+    assert!(up.wait().unwrap().success());
+    assert!(stage.is_clean());
+    assert!(!stage.path().join("herdiff-fleet/id_ed25519").exists());
+}
+
+#[test]
+fn mistakes_are_answered_with_what_there_is() {
+    let run = |arguments: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let output = Command::new(TESTBED).current_dir(directory.path()).args(arguments).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = run(&["up", "--attack", "web-99=cron-implant"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(2), "herdiff-testbed: there is no host `web-99`; hosts are web-01 to web-24\n")
+    );
+    let (code, said) = run(&["up", "--fault", "web-99=hang"]);
+    assert!(code == Some(2) && said.contains("there is no host `web-99` to give a fault to"), "{said}");
+    let (code, said) = run(&["up", "--attack", "web-01=none"]);
+    assert!(code == Some(2) && said.contains("there are: cron-implant, "), "{said}");
+}

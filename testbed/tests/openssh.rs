@@ -1,0 +1,205 @@
+//! The simulated hosts as OpenSSH's own client sees them.
+//!
+//! These tests need `ssh`. Without it they fail: a server that only its own library can talk to is not proven.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where its ground is missing")]
+
+use herdiff_testbed::fault::Fault;
+use herdiff_testbed::fleet::{Fleet, FleetPlan};
+use herdiff_testbed::ground::{self, Trees};
+use herdiff_testbed::serve::Farm;
+use herdiff_testbed::site::Site;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// A fleet that is served, with all that has to live as long.
+struct Served {
+    runtime: Runtime,
+    farm: Option<Farm>,
+    trees: Trees,
+    site: Site,
+    _directory: TempDir,
+}
+
+impl Served {
+    fn new(hosts: u32, faults: &[(&str, Fault)]) -> Self {
+        let found = Command::new("ssh").arg("-V").stderr(Stdio::null()).status();
+        assert!(found.is_ok(), "OpenSSH's `ssh` is not installed; on Debian: apt install openssh-client");
+        let fleet = Fleet::grow(&FleetPlan { hosts, ..FleetPlan::default() });
+        // In memory where that can be had: trees are many tiny files.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let site = Site::open(&directory.path().join("site")).unwrap();
+        let trees = Trees::write(&fleet, directory.path()).unwrap();
+        let runtime = Runtime::new().unwrap();
+        let faults: BTreeMap<_, _> = faults.iter().map(|&(host, fault)| (host.to_owned(), fault)).collect();
+        let farm = runtime.block_on(ground::serve(&fleet, &trees, &faults, &site)).unwrap();
+        Self { runtime, farm: Some(farm), trees, site, _directory: directory }
+    }
+
+    fn ssh(&self, host: &str, command: &str) -> Command {
+        let mut ssh = Command::new("ssh");
+        ssh.arg("-F").arg(self.site.ssh_config()).args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=3"]);
+        ssh.args([host, command]);
+        ssh
+    }
+
+    fn run(&self, host: &str, command: &str) -> Output {
+        self.ssh(host, command).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn stop(&mut self) {
+        if let Some(farm) = self.farm.take() {
+            self.runtime.block_on(farm.stop());
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Waits for something that has to become true.
+fn becomes_true(what: &str, mut test: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !test() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{what}: not within 10 s");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Processes of this machine whose command line has a word in it.
+fn running(word: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    // The client's own command line has the word too.
+    lines.map(|line| text(&line)).filter(|line| line.contains(word) && !line.starts_with("ssh\0")).collect()
+}
+
+#[test]
+fn a_command_runs_with_streams_status_and_the_host_s_root() {
+    let served = Served::new(2, &[]);
+    let output =
+        served.run("web-02", "echo out; echo err >&2; cat \"$HERDIFF_PROBE_ROOT/etc/hostname\"; exit 7");
+    assert_eq!(text(&output.stdout), "out\nweb-02\n", "{output:?}");
+    assert_eq!(text(&output.stderr), "err\n");
+    assert_eq!(output.status.code(), Some(7));
+    let environment = text(&served.run("web-01", "env").stdout);
+    let root = served.trees.of("web-01");
+    assert!(environment.contains(&format!("HERDIFF_PROBE_ROOT={}\n", root.display())), "{environment}");
+    assert!(!environment.contains("CARGO"), "the environment of the server leaks: {environment}");
+}
+
+#[test]
+fn much_input_comes_back_whole() {
+    let served = Served::new(1, &[]);
+    let mut child = served.ssh("web-01", "cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let sent: Vec<u8> = (0..24_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let copy = sent.clone();
+    let writer = std::thread::spawn(move || input.write_all(&copy).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success());
+    assert!(output.stdout == sent, "{} of {} bytes came back", output.stdout.len(), sent.len());
+}
+
+#[test]
+fn nobody_else_gets_in() {
+    let served = Served::new(1, &[]);
+    served.site.forget_identity();
+    let other = Site::open(&served.site.directory().join("other")).unwrap();
+    other.make_identity().unwrap();
+    // Options stand before the host: behind it they would be part of the command.
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-i").arg(other.identity()).arg("-F").arg(served.site.ssh_config()).args(["-o", "BatchMode=yes"]);
+    let output = ssh.args(["web-01", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(255));
+    assert!(text(&output.stderr).contains("Permission denied"), "{output:?}");
+}
+
+#[test]
+fn a_killed_client_leaves_no_process_behind() {
+    let mut served = Served::new(1, &[]);
+    let word = format!("86{:06}", std::process::id() % 1_000_000);
+    let mut client = served.ssh("web-01", &format!("sleep {word} & sleep {word}")).spawn().unwrap();
+    becomes_true("the command starts", || running(&word).len() >= 2);
+    client.kill().unwrap();
+    client.wait().unwrap();
+    becomes_true("the command ends", || running(&word).is_empty());
+
+    // And so it is when the fleet goes first.
+    let word = format!("87{:06}", std::process::id() % 1_000_000);
+    let mut client = served.ssh("web-01", &format!("trap '' HUP; sleep {word}; true")).spawn().unwrap();
+    becomes_true("the command starts", || !running(&word).is_empty());
+    served.stop();
+    assert_eq!(running(&word), Vec::<String>::new());
+    client.wait().unwrap();
+}
+
+#[test]
+fn a_script_may_clean_up_when_its_client_is_gone() {
+    let served = Served::new(1, &[]);
+    let place = served.trees.directory().join("private");
+    let script = format!("mkdir {0}; echo ready; cat >/dev/null; sleep 0.2; rmdir {0}", place.display());
+    let mut client = served.ssh("web-01", &script).stdin(Stdio::piped()).spawn().unwrap();
+    becomes_true("the script starts", || place.is_dir());
+    client.kill().unwrap();
+    client.wait().unwrap();
+    becomes_true("the script cleans up", || !place.exists());
+}
+
+#[test]
+fn hosts_misbehave_as_they_were_told() {
+    let faults: Vec<(String, Fault)> = Fault::ALL
+        .iter()
+        .enumerate()
+        .map(|(place, &fault)| (format!("web-{:02}", place + 1), fault))
+        .collect();
+    let named: Vec<_> = faults.iter().map(|(host, fault)| (host.as_str(), *fault)).collect();
+    let served = Served::new(12, &named);
+    let long = "i=0; while [ $i -lt 9000 ]; do echo 0123456789; i=$((i+1)); done";
+    for (host, fault) in named {
+        let start = Instant::now();
+        let output = match fault {
+            // These do not end by themselves.
+            Fault::Hang | Fault::Endless => {
+                let mut client =
+                    served.ssh(host, long).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+                std::thread::sleep(Duration::from_millis(700));
+                assert_eq!(client.try_wait().unwrap(), None, "{fault}");
+                let mut pipe = client.stdout.take().unwrap();
+                if fault == Fault::Endless {
+                    let mut seen = vec![0; 3 << 20];
+                    std::io::Read::read_exact(&mut pipe, &mut seen).unwrap();
+                    assert!(seen.starts_with(b"0123456789\n") && seen.ends_with(b"AAAA"));
+                }
+                client.kill().unwrap();
+                client.wait().unwrap();
+                continue;
+            }
+            _ => served.run(host, long),
+        };
+        let (code, said) = (output.status.code(), text(&output.stderr));
+        let bytes = output.stdout.len();
+        match fault {
+            Fault::Refuse => assert!(code == Some(255) && said.contains("Connection refused"), "{output:?}"),
+            Fault::Silent => {
+                assert!(code == Some(255) && start.elapsed() >= Duration::from_secs(3), "{output:?}")
+            }
+            Fault::NotSsh => assert!(code == Some(255) && bytes == 0, "{output:?}"),
+            Fault::WrongHostKey => {
+                assert!(said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED"), "{output:?}")
+            }
+            Fault::RejectKey => assert!(said.contains("Permission denied"), "{output:?}"),
+            Fault::Garbage => assert!(code == Some(0) && bytes == 64 << 10, "{code:?} {bytes}"),
+            Fault::HalfAnswer => assert!(code == Some(255) && bytes == 20_000, "{code:?} {bytes} {said}"),
+            Fault::Hang | Fault::Endless => {}
+        }
+    }
+    // The others are as they should be.
+    assert_eq!(text(&served.run("web-12", "echo here").stdout), "here\n");
+}
