@@ -8,6 +8,7 @@ use herdiff_model::outcome::{HostOutcomeKind, Phase};
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use russh::keys::{HashAlg, PublicKeyOrCertificate};
 use russh::{Channel, ChannelOpenFailure};
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the task of the connection and the visit both know.
@@ -104,7 +105,10 @@ impl Handler for Client {
                 let Text(message) = Text::of(info.message.as_bytes());
                 (format!("the server said {message:?}"), Ok(()))
             }
-            DisconnectReason::Error(error) => (error.to_string(), Err(error)),
+            DisconnectReason::Error(error) => {
+                let closed = matches!(&error, russh::Error::IO(io) if io.kind() == ErrorKind::UnexpectedEof);
+                (if closed { "the other side closed it".to_owned() } else { error.to_string() }, Err(error))
+            }
         };
         self.shared.lock().ended = Some(ended);
         result

@@ -128,7 +128,8 @@ impl Reach {
             Ok(Err(error)) => {
                 Err(shared.lock().rejected.take().unwrap_or_else(|| explain(&error, &greeting)))
             }
-            Err(_) => Err(Failure::timeout(Phase::Handshake, self.deadlines.handshake)),
+            Err(_) => Err(not_ssh(&greeting.bytes())
+                .unwrap_or_else(|| Failure::timeout(Phase::Handshake, self.deadlines.handshake))),
         }
     }
 
@@ -288,6 +289,7 @@ fn explain(error: &russh::Error, greeting: &Greeting) -> Failure {
     let first = heard.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
     let Text(said) = Text::of(first);
     let closed = matches!(error, russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_));
+    let other = not_ssh(&heard);
     match error {
         // sshd drops connections before its greeting when too many are logging in: MaxStartups.
         _ if heard.is_empty() && closed => {
@@ -300,11 +302,19 @@ fn explain(error: &russh::Error, greeting: &Greeting) -> Failure {
         _ if first.starts_with(b"Not allowed at this time") => {
             fail(HostOutcomeKind::Unreachable, format!("the server shuts us out for a while: {said:?}"))
         }
-        _ if !heard.windows(4).any(|part| part == b"SSH-") => {
-            fail(HostOutcomeKind::Protocol, format!("expected the greeting of an SSH server, got {said:?}"))
-        }
+        _ if other.is_some() => other.unwrap_or_else(|| Failure::lost(Phase::Handshake, error)),
         russh::Error::NoCommonAlgo { .. } => fail(HostOutcomeKind::Protocol, format!("{said}: {error}")),
         _ if closed => Failure::lost(Phase::Handshake, format!("{error}, after {said:?}")),
         _ => fail(HostOutcomeKind::Protocol, format!("{error}, after {said:?}")),
     }
+}
+
+/// The failure of a server that greeted as no SSH server does. One that said nothing may yet be one.
+fn not_ssh(heard: &[u8]) -> Option<Failure> {
+    if heard.is_empty() || heard.windows(4).any(|part| part == b"SSH-") {
+        return None;
+    }
+    let Text(said) = Text::of(heard.trim_ascii());
+    let why = format!("expected the greeting of an SSH server, got {said:?}");
+    Some(Failure::new(HostOutcomeKind::Protocol, Phase::Handshake, why))
 }

@@ -106,3 +106,44 @@ impl AsyncWrite for Link {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn link(kill: CancellationToken) -> (Link, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (Link::new(ours.unwrap(), kill).unwrap(), theirs.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_held_back_to_fill_a_packet() {
+        let (link, _peer) = link(CancellationToken::new()).await;
+        assert!(link.tcp.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_switch_ends_a_read_that_waits() {
+        let kill = CancellationToken::new();
+        let (mut link, _peer) = link(kill.clone()).await;
+        let reading = tokio::spawn(async move { link.read_u8().await });
+        tokio::task::yield_now().await;
+        kill.cancel();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(2), reading).await.unwrap();
+        assert_eq!(ended.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test]
+    async fn the_first_line_is_remembered_and_no_more_than_is_worth_it() {
+        let (mut link, mut peer) = link(CancellationToken::new()).await;
+        let greeting = link.greeting();
+        peer.write_all(b"SSH-2.0-x\r\n").await.unwrap();
+        link.read_exact(&mut [0; 11]).await.unwrap();
+        peer.write_all(&[b'x'; 1000]).await.unwrap();
+        link.read_exact(&mut [0; 1000]).await.unwrap();
+        assert_eq!(greeting.bytes(), b"SSH-2.0-x\r\n");
+    }
+}

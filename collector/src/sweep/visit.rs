@@ -16,7 +16,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,7 @@ pub(super) struct Context {
 
 /// What is known of a visit when it is broken off at any moment.
 struct Progress {
+    clock: Instant,
     id: TargetId,
     events: mpsc::Sender<Event>,
     phase: Phase,
@@ -66,6 +67,7 @@ pub(super) async fn visit(
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let started = UnixMillis(u64::try_from(started).unwrap_or_default());
     let mut progress = Progress {
+        clock,
         id,
         events,
         phase: Phase::Resolve,
@@ -149,6 +151,13 @@ async fn reach(context: &Context, to: &Destination, progress: &mut Progress) -> 
     }
 }
 
+/// How long the engine may run there: a little less than the host has left, so that its script, and not our giving up, ends
+/// an engine that goes on. Then there is a receipt.
+fn time_on_host(whole: Duration, gone: Duration) -> Duration {
+    let left = whole.saturating_sub(gone);
+    left.saturating_sub((left / 4).min(Duration::from_secs(5)))
+}
+
 type Sending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs the script and talks with it. Writing and reading go on at the same time: with a full window the host reads nothing
@@ -171,7 +180,7 @@ async fn converse(
         Ok(Ok(channel)) => channel,
     };
     let (mut reader, writer) = channel.split();
-    let command = command(context.reach.deadlines.host);
+    let command = command(time_on_host(context.reach.deadlines.host, progress.clock.elapsed()));
     writer.exec(true, command).await.map_err(|error| lost(connection, Phase::Session, &error.to_string()))?;
     let mut writer = Some(writer);
     let mut sending: Option<Sending> = None;

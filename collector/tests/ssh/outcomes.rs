@@ -84,7 +84,7 @@ async fn a_fleet_with_every_fault() {
         ("rejected", Kind::AuthFailed, Some(Phase::Authenticate)),
         ("refused", Kind::Refused, Some(Phase::Connect)),
         ("silent", Kind::Timeout, Some(Phase::Handshake)),
-        ("teapot", Kind::Timeout, Some(Phase::Handshake)),
+        ("teapot", Kind::Protocol, Some(Phase::Handshake)),
         ("unresolved", Kind::Unresolved, Some(Phase::Resolve)),
     ];
     for (host, kind, phase) in expected {
@@ -107,6 +107,7 @@ async fn a_fleet_with_every_fault() {
     for host in ["half", "crash", "slow"] {
         assert_eq!(rows(&swept.visit(host).answers[0]), Some(1), "{host}");
     }
+    assert_eq!(swept.visit("slow").receipt.removed, Some(true), "its own script ended it");
     let second = |host: &str| match &swept.visit(host).answers[1] {
         Answer::Failed(failure) => failure.kind,
         other => panic!("{other:?}"),
@@ -143,7 +144,7 @@ async fn the_receipt_of_a_good_visit() {
     assert_eq!(receipt.host_cpu_us, 1234);
     assert!(receipt.started.0 > 1_600_000_000_000);
     assert_eq!(swept.events.first().unwrap(), "0 started");
-    for phase in ["connect", "handshake", "authenticate", "session", "run"] {
+    for phase in ["connect", "handshake", "authenticate", "session"] {
         assert!(swept.events.contains(&format!("0 {phase}")), "{phase}: {:?}", swept.events);
     }
 }
