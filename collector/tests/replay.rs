@@ -1,4 +1,5 @@
 //! Importing saved output: what is there comes in, what is wrong is said of the query that it is about.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
 
 use herdiff_collector::engine::Limits;
 use herdiff_collector::replay::{Replay, ReplayError};

@@ -14,7 +14,7 @@ mod text;
 
 pub use limits::Limits;
 pub(crate) use lines::{Line, Lines};
-pub(crate) use output::{EngineFacts, Missing, NotAnEngine, Output, fill};
+pub(crate) use output::{Missing, NotAnEngine, Output, fill};
 pub(crate) use plan::Plan;
 pub(crate) use rows::read_objects;
 pub(crate) use text::Text;

@@ -1,5 +1,6 @@
 //! Tests of both engines' output: what they print, and what a host could print in their place.
 
+use super::output::EngineFacts;
 use super::*;
 use herdiff_model::outcome::QueryFailureKind as Kind;
 use herdiff_model::pack::Pack;

@@ -13,8 +13,10 @@ pub(super) struct HostWord {
 
 pub(super) fn parse(word: &str) -> Result<HostWord, String> {
     let (user, rest) = match word.rsplit_once('@') {
-        Some(("", _)) => return Err(format!("{word:?} has no user before its @")),
-        Some((user, rest)) => (Some(user.to_owned()), rest),
+        Some((user, rest)) => {
+            check_user(user)?;
+            (Some(user.to_owned()), rest)
+        }
         None => (None, word),
     };
     let (pattern, port) = split_port(rest)?;
@@ -30,6 +32,14 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
     if name.is_empty() || name.starts_with(['-', '.']) || name.len() > 253 || !name.chars().all(fits) {
         return Err(format!("{name:?} cannot be the name or address of a host"));
+    }
+    Ok(())
+}
+
+/// A user's name, which nothing must take for an option.
+pub(super) fn check_user(user: &str) -> Result<(), String> {
+    if user.is_empty() || user.starts_with('-') || user.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(format!("{user:?} cannot be the name of a user"));
     }
     Ok(())
 }

@@ -9,6 +9,8 @@ mod parse;
 mod range;
 mod resolve;
 
+pub(crate) use limit::glob;
+
 use herdiff_model::name::{HerdName, HostName};
 use std::collections::HashSet;
 use std::path::PathBuf;

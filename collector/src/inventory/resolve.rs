@@ -1,6 +1,6 @@
 //! From lines to targets: who is in which group, and whose variable counts.
 
-use super::host::{check_name, parse_port};
+use super::host::{check_name, check_user, parse_port};
 use super::parse::{Document, Var};
 use super::{Inventory, LineError, Target};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -124,7 +124,10 @@ fn target(document: &Document, entry: &Entry, ancestors: &[Vec<usize>]) -> Resul
         None => lines.iter().rev().find_map(|line| line.word.port),
     };
     let user = match var(&["ansible_user", "ansible_ssh_user"])? {
-        Some(var) => Some(var.value.clone()),
+        Some(var) => {
+            check_user(&var.value).map_err(|why| LineError::new(var.line, why))?;
+            Some(var.value.clone())
+        }
         None => lines.iter().rev().find_map(|line| line.word.user.clone()),
     };
     let identity = var(&["ansible_ssh_private_key_file", "ansible_private_key_file"])?;

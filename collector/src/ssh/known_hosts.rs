@@ -1,355 +1,299 @@
-//! known_hosts as OpenSSH reads it (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): hashed names, `[host]:port`, wildcards,
-//! negation, several keys a host, revoked keys. Parsed once for a sweep, matched for each host.
+//! known_hosts as OpenSSH reads it: hashed names, `[host]:port`, wildcards, negation, several keys, revoked keys.
 //!
-//! russh's own reader accepts revoked keys, knows no wildcards, and calls a second key of one kind a changed one.
+//! russh's own check takes a second key of one type for a changed one and does not know `@revoked`; so files are parsed
+//! once for the whole sweep and matched here. Lines of authorities (`@cert-authority`) are counted, not yet believed.
 
-use data_encoding::{BASE64, BASE64_NOPAD};
-use ring::digest::{SHA256, digest};
+use crate::inventory::glob;
+use data_encoding::BASE64;
 use ring::hmac;
+use russh::keys::{Algorithm, HashAlg, PublicKey};
 use std::collections::HashMap;
+use std::sync::Arc;
 
-/// The port that `host` without a port stands for.
-const SSH_PORT: u16 = 22;
-
-/// All lines of all files, ready to be looked up.
+/// All lines of all files.
 #[derive(Debug, Default)]
 pub(crate) struct KnownHosts {
-    entries: Vec<Entry>,
-    /// Entries that name one host plainly, by that name; the others must be tried one by one.
-    by_name: HashMap<String, Vec<usize>>,
-    patterns: Vec<usize>,
-    hashed: Vec<usize>,
-    notes: Vec<String>,
+    lines: Vec<Line>,
+    /// Lines by a name that stands in them plainly.
+    plain: HashMap<String, Vec<usize>>,
+    /// Lines with patterns, to be tried one by one.
+    patterns: Vec<(usize, Vec<Pattern>)>,
+    hashed: Vec<(usize, Hashed)>,
+    /// What could not be understood, for the reader.
+    pub(crate) notes: Vec<String>,
 }
 
 #[derive(Debug)]
-struct Entry {
-    names: Names,
+struct Line {
+    /// File and number, for messages.
+    place: String,
     marker: Marker,
-    kind: String,
-    blob: Vec<u8>,
-}
-
-#[derive(Debug)]
-enum Names {
-    Listed(Vec<Pattern>),
-    Hashed { key: hmac::Key, tag: Vec<u8> },
-}
-
-#[derive(Debug)]
-struct Pattern {
-    negated: bool,
-    text: String,
+    algorithm: String,
+    /// The key in base64, as it stands in the file.
+    key: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Marker {
     None,
     Revoked,
-    CertAuthority,
+    Authority,
 }
 
-/// What is known of a key that a host presents.
+#[derive(Debug)]
+struct Pattern {
+    negated: bool,
+    glob: String,
+}
+
+#[derive(Debug)]
+struct Hashed {
+    key: hmac::Key,
+    hash: Vec<u8>,
+}
+
+/// What known_hosts says of a key that a host presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is a known key of this host.
-    Trusted,
-    /// Nothing is known of this host.
-    Unknown,
-    /// The host is known, with other keys: their fingerprints.
-    Changed(Vec<String>),
-    /// It must not be accepted any more.
-    Revoked,
-}
-
-/// What is known of one host.
-#[derive(Debug)]
-pub(crate) struct HostKeys<'k> {
-    keys: Vec<&'k Entry>,
-    /// Keys that are known for the host without its port: good enough to trust, as OpenSSH does, but no reason to
-    /// call another key changed.
-    without_port: Vec<&'k Entry>,
+    /// It is known for this host.
+    Known,
+    /// No key of this type is known for the host; these types are.
+    Unknown {
+        other_types: Vec<String>,
+        /// An authority is trusted for the host, which helps only those who can check certificates.
+        authority: bool,
+    },
+    /// Another key of this type is known.
+    Changed { expected: String, place: String },
+    /// The key is marked as revoked.
+    Revoked { place: String },
 }
 
 impl KnownHosts {
-    /// Takes in a file. Lines that mean nothing are passed over, as OpenSSH does, and noted.
-    pub(crate) fn add(&mut self, file: &str, text: &[u8]) {
-        let mut authorities = 0usize;
-        for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
-            let Ok(line) = std::str::from_utf8(line) else {
-                self.notes.push(format!("{file}:{number}: passed over, as it is not UTF-8"));
+    /// Adds the lines of a file; `name` is for messages.
+    pub(crate) fn add(&mut self, name: &str, bytes: &[u8]) {
+        for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+            let line = String::from_utf8_lossy(line);
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
                 continue;
-            };
-            match parse(line) {
-                Ok(Some(entry)) => {
-                    authorities += usize::from(entry.marker == Marker::CertAuthority);
-                    self.insert(entry);
-                }
-                Ok(None) => {}
-                Err(why) => self.notes.push(format!("{file}:{number}: passed over: {why}")),
+            }
+            let place = format!("{name}:{}", number + 1);
+            if self.add_line(&place, line).is_none() {
+                self.notes.push(format!("{place}: not understood, passed over"));
             }
         }
-        if authorities > 0 {
-            self.notes.push(format!(
-                "{file}: host certificates are not understood yet: {authorities} @cert-authority lines"
-            ));
-        }
     }
 
-    /// What the reader should know.
-    pub(crate) fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
-    fn insert(&mut self, entry: Entry) {
-        let place = self.entries.len();
-        match &entry.names {
-            Names::Hashed { .. } => self.hashed.push(place),
-            Names::Listed(names) if names.iter().any(Pattern::is_pattern) => self.patterns.push(place),
-            Names::Listed(names) => {
-                for name in names {
-                    self.by_name.entry(name.text.clone()).or_default().push(place);
-                }
-            }
-        }
-        self.entries.push(entry);
-    }
-
-    /// What is known of a host, by the name or address that is connected to.
-    pub(crate) fn lookup(&self, host: &str, port: u16) -> HostKeys<'_> {
-        let host = host.to_lowercase();
-        if port == SSH_PORT {
-            return HostKeys { keys: self.matching(&host), without_port: Vec::new() };
-        }
-        HostKeys { keys: self.matching(&format!("[{host}]:{port}")), without_port: self.matching(&host) }
-    }
-
-    fn matching(&self, name: &str) -> Vec<&Entry> {
-        let named = self.by_name.get(name).into_iter().flatten();
-        let tried = self
-            .patterns
-            .iter()
-            .chain(&self.hashed)
-            .filter(|&&place| self.entries.get(place).is_some_and(|entry| entry.names.stand_for(name)));
-        let mut places: Vec<usize> = named.chain(tried).copied().collect();
-        places.sort_unstable();
-        places.dedup();
-        places.into_iter().filter_map(|place| self.entries.get(place)).collect()
-    }
-}
-
-impl HostKeys<'_> {
-    /// What is to be thought of a key, given as it goes over the wire.
-    pub(crate) fn judge(&self, blob: &[u8]) -> Verdict {
-        let all = || self.keys.iter().chain(&self.without_port);
-        let same = |entry: &&&Entry| entry.blob == blob;
-        if all().any(|entry| entry.marker == Marker::Revoked && entry.blob == blob) {
-            return Verdict::Revoked;
-        }
-        let plain = |entry: &&&Entry| entry.marker == Marker::None;
-        if all().filter(plain).any(|entry| same(&entry)) {
-            return Verdict::Trusted;
-        }
-        let known: Vec<String> =
-            self.keys.iter().filter(plain).map(|entry| fingerprint(&entry.blob)).collect();
-        if known.is_empty() { Verdict::Unknown } else { Verdict::Changed(known) }
-    }
-
-    /// The kinds of keys that are known for this host (`ssh-ed25519`, …), which a connection should ask for first: a
-    /// key of another kind would look unknown.
-    pub(crate) fn kinds(&self) -> Vec<&str> {
-        let mut kinds: Vec<&str> = Vec::new();
-        for entry in self.keys.iter().chain(&self.without_port).filter(|entry| entry.marker == Marker::None) {
-            if !kinds.contains(&entry.kind.as_str()) {
-                kinds.push(&entry.kind);
-            }
-        }
-        kinds
-    }
-}
-
-/// As OpenSSH prints it: `SHA256:` and base64 without padding.
-pub(crate) fn fingerprint(blob: &[u8]) -> String {
-    format!("SHA256:{}", BASE64_NOPAD.encode(digest(&SHA256, blob).as_ref()))
-}
-
-fn parse(line: &str) -> Result<Option<Entry>, String> {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
-        return Ok(None);
-    }
-    let mut words = line.split_ascii_whitespace().peekable();
-    let marker = match words.peek().filter(|word| word.starts_with('@')) {
-        None => Marker::None,
-        Some(&"@revoked") => Marker::Revoked,
-        Some(&"@cert-authority") => Marker::CertAuthority,
-        Some(other) => return Err(format!("the marker {other} is not known")),
-    };
-    if marker != Marker::None {
-        words.next();
-    }
-    let (Some(names), Some(kind), Some(blob)) = (words.next(), words.next(), words.next()) else {
-        return Err("it needs names, the kind of the key, and the key".to_owned());
-    };
-    let blob = BASE64.decode(blob.as_bytes()).map_err(|_| "the key is not base64".to_owned())?;
-    // The blob starts with the length of its own kind, and the kind.
-    let own = blob.get(4..4 + kind.len());
-    if own != Some(kind.as_bytes()) {
-        return Err(format!("the key is not of the kind {kind}"));
-    }
-    Ok(Some(Entry { names: parse_names(names)?, marker, kind: kind.to_owned(), blob }))
-}
-
-fn parse_names(names: &str) -> Result<Names, String> {
-    let Some(hashed) = names.strip_prefix("|1|") else {
-        let pattern = |name: &str| {
-            let negated = name.starts_with('!');
-            Pattern { negated, text: name.trim_start_matches('!').to_lowercase() }
+    fn add_line(&mut self, place: &str, line: &str) -> Option<()> {
+        let mut words = line.split_ascii_whitespace();
+        let mut hosts = words.next()?;
+        let marker = match hosts {
+            "@revoked" => Marker::Revoked,
+            "@cert-authority" => Marker::Authority,
+            marker if marker.starts_with('@') => return None,
+            _ => Marker::None,
         };
-        return Ok(Names::Listed(names.split(',').filter(|name| !name.is_empty()).map(pattern).collect()));
-    };
-    let parts = hashed.split_once('|').and_then(|(salt, tag)| {
-        Some((BASE64.decode(salt.as_bytes()).ok()?, BASE64.decode(tag.as_bytes()).ok()?))
-    });
-    let (salt, tag) = parts.ok_or("its hashed name is not |1|salt|hash")?;
-    Ok(Names::Hashed { key: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &salt), tag })
-}
-
-impl Names {
-    fn stand_for(&self, name: &str) -> bool {
-        match self {
-            Self::Hashed { key, tag } => hmac::verify(key, name.as_bytes(), tag).is_ok(),
-            Self::Listed(patterns) => {
-                let mut found = false;
-                for pattern in
-                    patterns.iter().filter(|pattern| wildcard(pattern.text.as_bytes(), name.as_bytes()))
-                {
-                    if pattern.negated {
-                        return false;
-                    }
-                    found = true;
-                }
-                found
+        if marker != Marker::None {
+            hosts = words.next()?;
+        }
+        let (algorithm, key) = (words.next()?.to_owned(), words.next()?.to_owned());
+        let n = self.lines.len();
+        if let Some(hashed) = hosts.strip_prefix("|1|") {
+            let (salt, hash) = hashed.split_once('|')?;
+            let salt = BASE64.decode(salt.as_bytes()).ok()?;
+            let hash = BASE64.decode(hash.as_bytes()).ok()?;
+            let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &salt);
+            self.hashed.push((n, Hashed { key, hash }));
+        } else if hosts.contains(['*', '?', '!']) {
+            let patterns = hosts.split(',').map(|word| {
+                let (negated, glob) = word.strip_prefix('!').map_or((false, word), |word| (true, word));
+                Pattern { negated, glob: glob.to_lowercase() }
+            });
+            self.patterns.push((n, patterns.collect()));
+        } else {
+            for host in hosts.split(',') {
+                self.plain.entry(host.to_lowercase()).or_default().push(n);
             }
         }
+        self.lines.push(Line { place: place.to_owned(), marker, algorithm, key });
+        Some(())
+    }
+
+    /// What is known of one host. Looks at every hashed name, so it is done once a host.
+    pub(crate) fn of_host(self: &Arc<Self>, host: &str, port: u16) -> HostKeys {
+        let host = host.to_lowercase();
+        let lines = if port == 22 { self.named(&host) } else { self.named(&format!("[{host}]:{port}")) };
+        // OpenSSH believes a key that is known for the host without a port, too.
+        let without_port = if port == 22 { Vec::new() } else { self.named(&host) };
+        HostKeys { known: Arc::clone(self), lines, without_port }
+    }
+
+    fn named(&self, name: &str) -> Vec<usize> {
+        let mut found: Vec<usize> = self.plain.get(name).cloned().unwrap_or_default();
+        found.extend(self.patterns.iter().filter(|(_, patterns)| fits(patterns, name)).map(|(n, _)| n));
+        let hashed = self.hashed.iter().filter(|(_, hashed)| {
+            // Not a secret, but this is the comparison that ring offers.
+            hmac::verify(&hashed.key, name.as_bytes(), &hashed.hash).is_ok()
+        });
+        found.extend(hashed.map(|(n, _)| n));
+        found.sort_unstable();
+        found
     }
 }
 
-impl Pattern {
-    fn is_pattern(&self) -> bool {
-        self.negated || self.text.contains(['*', '?'])
-    }
-}
-
-/// `*` stands for anything, `?` for one byte. Goes back to the last `*` only, so that no pattern takes long.
-fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
+/// A list of patterns fits where one of them does and no negated one.
+fn fits(patterns: &[Pattern], name: &str) -> bool {
+    let mut fits = false;
+    for pattern in patterns {
+        if glob(&pattern.glob, name) {
+            if pattern.negated {
+                return false;
             }
-            Some(&wanted) if wanted == b'?' || Some(&wanted) == text.get(t) => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
+            fits = true;
         }
     }
-    pattern.get(p..).is_some_and(|rest| rest.iter().all(|&byte| byte == b'*'))
+    fits
+}
+
+/// The lines that are about one host.
+#[derive(Debug)]
+pub(crate) struct HostKeys {
+    known: Arc<KnownHosts>,
+    lines: Vec<usize>,
+    without_port: Vec<usize>,
+}
+
+impl HostKeys {
+    fn with_port(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter_map(|&n| self.known.lines.get(n))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Line> {
+        let more = self.without_port.iter().filter_map(|&n| self.known.lines.get(n));
+        self.with_port().chain(more)
+    }
+
+    /// Types of keys to ask for: those that are known for the host first, else a server with several keys would
+    /// present one that is not.
+    pub(crate) fn order(&self, supported: &[Algorithm]) -> Vec<Algorithm> {
+        let plain = self.all().filter(|line| line.marker == Marker::None);
+        let known: Vec<&str> = plain.map(|line| line.algorithm.as_str()).collect();
+        let is_known = |algorithm: &Algorithm| known.contains(&base_type(algorithm).as_str());
+        let (mut first, rest): (Vec<_>, Vec<_>) = supported.iter().cloned().partition(is_known);
+        first.extend(rest);
+        first
+    }
+
+    /// Judges the key that the host presented.
+    pub(crate) fn check(&self, key: &PublicKey) -> Verdict {
+        let blob = key.to_bytes().map(|bytes| BASE64.encode(&bytes)).unwrap_or_default();
+        let algorithm = base_type(&key.algorithm());
+        let same = |line: &&Line| line.algorithm == algorithm && line.key == blob;
+        if let Some(line) = self.all().filter(same).find(|line| line.marker == Marker::Revoked) {
+            return Verdict::Revoked { place: line.place.clone() };
+        }
+        if self.all().filter(same).any(|line| line.marker == Marker::None) {
+            return Verdict::Known;
+        }
+        let plain = || self.with_port().filter(|line| line.marker == Marker::None);
+        if let Some(line) = plain().find(|line| line.algorithm == algorithm) {
+            let expected = PublicKey::from_openssh(&format!("{} {}", line.algorithm, line.key));
+            let expected = expected.map(|key| key.fingerprint(HashAlg::Sha256).to_string());
+            let expected = expected.unwrap_or_else(|_| "a key that cannot be read".into());
+            return Verdict::Changed { expected, place: line.place.clone() };
+        }
+        let mut other_types: Vec<_> = plain().map(|line| line.algorithm.clone()).collect();
+        other_types.sort();
+        other_types.dedup();
+        Verdict::Unknown { other_types, authority: self.all().any(|line| line.marker == Marker::Authority) }
+    }
+}
+
+/// The type as files have it: RSA keys have one, whatever they sign with.
+fn base_type(algorithm: &Algorithm) -> String {
+    match algorithm {
+        Algorithm::Rsa { .. } => "ssh-rsa".to_owned(),
+        other => other.as_str().to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn key(n: u8) -> Vec<u8> {
-        let mut blob = vec![0, 0, 0, 11];
-        blob.extend(b"ssh-ed25519");
-        blob.extend([0, 0, 0, 32]);
-        blob.extend([n; 32]);
-        blob
+    const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+    const B: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILagOJFgwaMNhBWQINinKOXmqS4Gh5NgxgriXwdOoINJ";
+    const E: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBHwf2HMM5TRXvo2SQJjsNkiDD5KqiiNjrGVv3UUh+mMT5RHxiRtOnlqvjhQtBq0VpmpCV/PwUdhOig4vkbqAcEc=";
+
+    fn key(text: &str) -> PublicKey {
+        PublicKey::from_openssh(text).unwrap()
     }
 
-    fn line(names: &str, n: u8) -> String {
-        format!("{names} ssh-ed25519 {}", BASE64.encode(&key(n)))
-    }
-
-    fn known(lines: &[String]) -> KnownHosts {
+    fn check(file: &str, host: &str, port: u16, presented: &str) -> Verdict {
         let mut known = KnownHosts::default();
-        known.add("known_hosts", lines.join("\n").as_bytes());
-        assert_eq!(known.notes(), [] as [&str; 0]);
-        known
+        known.add("kh", file.as_bytes());
+        Arc::new(known).of_host(host, port).check(&key(presented))
     }
 
-    fn judge(known: &KnownHosts, host: &str, port: u16, n: u8) -> Verdict {
-        known.lookup(host, port).judge(&key(n))
-    }
-
-    #[test]
-    fn plain_names_ports_and_letters_of_either_case() {
-        let known =
-            known(&[line("web,Web-01.Example.org,10.0.0.1", 1) + " a comment", line("[web]:2222\t", 2)]);
-        assert_eq!(judge(&known, "WEB-01.example.org", 22, 1), Verdict::Trusted);
-        assert_eq!(judge(&known, "10.0.0.1", 22, 1), Verdict::Trusted);
-        assert_eq!(judge(&known, "web", 2222, 2), Verdict::Trusted);
-        assert_eq!(judge(&known, "web", 22, 2), Verdict::Changed(vec![fingerprint(&key(1))]));
-        assert_eq!(judge(&known, "other", 22, 1), Verdict::Unknown);
+    fn unknown() -> Verdict {
+        Verdict::Unknown { other_types: vec![], authority: false }
     }
 
     #[test]
-    fn another_port_trusts_the_plain_key_but_calls_no_other_changed() {
-        let known = known(&[line("web", 1)]);
-        assert_eq!(judge(&known, "web", 2222, 1), Verdict::Trusted);
-        assert_eq!(judge(&known, "web", 2222, 9), Verdict::Unknown);
+    fn plain_names_and_ports() {
+        let file = format!("# mine\n\nweb,192.0.2.1 {A} a comment\n\t[web]:2222\t{B}\n");
+        assert_eq!(check(&file, "web", 22, A), Verdict::Known);
+        assert_eq!(check(&file, "WEB", 22, A), Verdict::Known);
+        assert_eq!(check(&file, "192.0.2.1", 22, A), Verdict::Known);
+        assert_eq!(check(&file, "web", 2222, B), Verdict::Known);
+        assert_eq!(check(&file, "web", 2222, A), Verdict::Known, "known without the port, as OpenSSH has it");
+        assert_eq!(check(&file, "db", 22, A), unknown());
+        assert_eq!(check(&file, "db", 2222, B), unknown());
     }
 
     #[test]
-    fn several_keys_of_one_kind() {
-        let known = known(&[line("web", 1), line("web", 2)]);
-        assert_eq!(judge(&known, "web", 22, 2), Verdict::Trusted);
-        assert_eq!(
-            judge(&known, "web", 22, 3),
-            Verdict::Changed(vec![fingerprint(&key(1)), fingerprint(&key(2))])
-        );
-        assert_eq!(known.lookup("web", 22).kinds(), ["ssh-ed25519"]);
+    fn a_changed_key_names_the_one_that_was_expected() {
+        let file = format!("web {A}\n");
+        let expected = key(A).fingerprint(HashAlg::Sha256).to_string();
+        assert_eq!(check(&file, "web", 22, B), Verdict::Changed { expected, place: "kh:1".into() });
+    }
+
+    #[test]
+    fn several_keys_of_one_type_and_of_others() {
+        let file = format!("web {A}\nweb {B}\n");
+        assert_eq!(check(&file, "web", 22, B), Verdict::Known);
+        let other = Verdict::Unknown { other_types: vec!["ssh-ed25519".into()], authority: false };
+        assert_eq!(check(&file, "web", 22, E), other);
+    }
+
+    #[test]
+    fn a_revoked_key_is_refused_even_where_it_is_known() {
+        let file = format!("web {A}\n@revoked * {A}\n");
+        assert_eq!(check(&file, "web", 22, A), Verdict::Revoked { place: "kh:2".into() });
+        assert_eq!(check(&file, "web", 2200, A), Verdict::Revoked { place: "kh:2".into() });
+        assert_eq!(check(&format!("@revoked * {B}\nweb {A}\n"), "web", 22, A), Verdict::Known);
+    }
+
+    #[test]
+    fn an_authority_is_not_taken_for_a_key() {
+        let file = format!("@cert-authority *.lan {A}\n");
+        assert_eq!(check(&file, "web.lan", 22, A), Verdict::Unknown { other_types: vec![], authority: true });
     }
 
     #[test]
     fn wildcards_and_negation() {
-        let known = known(&[
-            line("*.example.org,!bad.example.org", 1),
-            line("host,!host", 2),
-            line("[10.0.?.*]:22*", 3),
-        ]);
-        assert_eq!(judge(&known, "web.example.org", 22, 1), Verdict::Trusted);
-        assert_eq!(judge(&known, "bad.example.org", 22, 1), Verdict::Unknown);
-        assert_eq!(judge(&known, "host", 22, 2), Verdict::Unknown);
-        assert_eq!(judge(&known, "10.0.3.44", 2222, 3), Verdict::Trusted);
-    }
-
-    #[test]
-    fn a_revoked_key_is_revoked_whatever_else_is_said() {
-        let known = known(&[line("web", 1), line("@revoked *", 1), line("web", 2)]);
-        assert_eq!(judge(&known, "web", 22, 1), Verdict::Revoked);
-        assert_eq!(judge(&known, "web", 2222, 1), Verdict::Revoked);
-        assert_eq!(judge(&known, "web", 22, 2), Verdict::Trusted);
+        let file = format!("*.lan,!bad.lan {A}\n");
+        assert_eq!(check(&file, "web.LAN", 22, A), Verdict::Known);
+        assert_eq!(check(&file, "bad.lan", 22, A), unknown());
+        assert_eq!(check(&format!("web,!web {A}\n"), "web", 22, A), unknown());
+        assert_eq!(check(&format!("[web?]:* {A}\n"), "web1", 2222, A), Verdict::Known);
     }
 
     #[test]
     fn hashed_names() {
-        // HMAC-SHA1 of the name, keyed with the salt.
+        let salt = [7u8; 20];
         let hash = |name: &str| {
-            let salt = [7u8; 20];
             let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &salt);
             format!(
                 "|1|{}|{}",
@@ -357,58 +301,41 @@ mod tests {
                 BASE64.encode(hmac::sign(&key, name.as_bytes()).as_ref())
             )
         };
-        let known = known(&[line(&hash("web.example.org"), 1), line(&hash("[web.example.org]:2222"), 2)]);
-        assert_eq!(judge(&known, "web.example.org", 22, 1), Verdict::Trusted);
-        assert_eq!(judge(&known, "Web.example.org", 2222, 2), Verdict::Trusted);
-        assert_eq!(judge(&known, "other", 22, 1), Verdict::Unknown);
+        let file = format!("{} {A}\n{} {B}\n", hash("web"), hash("[web]:2222"));
+        assert_eq!(check(&file, "Web", 22, A), Verdict::Known);
+        assert_eq!(check(&file, "web", 2222, B), Verdict::Known);
+        assert_eq!(check(&file, "web2", 22, A), unknown());
     }
 
     #[test]
-    fn lines_that_mean_nothing_are_passed_over_and_noted() {
+    fn known_types_are_asked_for_first() {
         let mut known = KnownHosts::default();
-        let text = format!(
-            "# fleet\n\nweb\n{}\n@odd {}\nweb ssh-rsa {}\n|1|x|y ssh-ed25519 {}\n@cert-authority {}\n",
-            line("good", 1),
-            line("web", 1),
-            BASE64.encode(&key(1)),
-            BASE64.encode(&key(1)),
-            line("*", 3)
-        );
-        known.add("f", text.as_bytes());
-        assert_eq!(judge(&known, "good", 22, 1), Verdict::Trusted);
-        assert_eq!(judge(&known, "web", 22, 3), Verdict::Unknown, "an authority's key is no host's key");
-        let notes = known.notes().join("\n");
-        for expected in
-            ["f:3: ", "f:5: passed over: the marker @odd", "f:6: ", "f:7: ", "1 @cert-authority lines"]
-        {
-            assert!(notes.contains(expected), "{expected}: {notes}");
-        }
+        known.add("kh", format!("web {E}\n@revoked web {A}\n").as_bytes());
+        let supported = [key(A).algorithm(), Algorithm::Rsa { hash: None }, key(E).algorithm()];
+        let order = Arc::new(known).of_host("web", 22).order(&supported);
+        assert_eq!(order[0], key(E).algorithm());
+        assert_eq!(order.len(), 3);
+    }
+
+    #[test]
+    fn lines_that_are_none_are_noted() {
+        let mut known = KnownHosts::default();
+        known.add("kh", b"web\n@marker web ssh-rsa AAAA\n|1|x|y ssh-rsa AAAA\n\xff\n");
+        assert_eq!(known.notes.len(), 4);
     }
 
     #[test]
     fn agrees_with_ssh_keygen() {
-        // `ssh-keygen -F` is OpenSSH's own lookup; its hashed form of a file must be understood, too.
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("known_hosts");
-        std::fs::write(
-            &file,
-            [line("web.example.org", 1), line("[web.example.org]:2222", 2)].join("\n") + "\n",
-        )
-        .unwrap();
-        let hashed =
-            std::process::Command::new("ssh-keygen").arg("-H").arg("-f").arg(&file).output().unwrap();
-        assert!(hashed.status.success(), "{}", String::from_utf8_lossy(&hashed.stderr));
-        let text = std::fs::read(&file).unwrap();
-        assert!(!text.windows(7).any(|part| part == b"example"), "it is hashed");
-        let mut known = KnownHosts::default();
-        known.add("known_hosts", &text);
-        assert_eq!(judge(&known, "web.example.org", 22, 1), Verdict::Trusted);
-        assert_eq!(judge(&known, "web.example.org", 2222, 2), Verdict::Trusted);
-    }
-
-    #[test]
-    fn wildcards_never_take_long() {
-        assert!(!wildcard(&b"*a".repeat(500), &[b'a'; 400]));
-        assert!(wildcard(b"*a*b?", b"xxayybz") && wildcard(b"**", b"") && !wildcard(b"?", b""));
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known_hosts");
+        std::fs::write(&file, format!("web.example.org {A}\n[web.example.org]:2222 {B}\n")).unwrap();
+        let hashed = std::process::Command::new("ssh-keygen").arg("-H").arg("-f").arg(&file).output();
+        let hashed = hashed.expect("ssh-keygen is needed: apt install openssh-client");
+        assert!(hashed.status.success(), "{hashed:?}");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("example"), "it is hashed");
+        assert_eq!(check(&text, "web.example.org", 22, A), Verdict::Known);
+        assert_eq!(check(&text, "web.example.org", 2222, B), Verdict::Known);
+        assert_eq!(check(&text, "other.example.org", 22, A), unknown());
     }
 }

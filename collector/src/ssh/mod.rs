@@ -1,6 +1,16 @@
 //! Reaching a host over SSH: who we are, whom we believe, how long we wait.
 
+mod client;
+mod connect;
+mod failure;
+mod keys;
 mod known_hosts;
+mod link;
+
+pub(crate) use connect::{Connection, Destination, Reach};
+pub(crate) use failure::Failure;
+pub(crate) use keys::Keyring;
+pub(crate) use known_hosts::KnownHosts;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

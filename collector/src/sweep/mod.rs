@@ -1,16 +1,26 @@
 //! The sweep: every target visited once, a bounded number at a time, each ending in exactly one visit.
 
-use crate::delivery::ProbeBinary;
-use crate::engine::{EngineChoice, Limits};
+mod backoff;
+mod dispatch;
+mod visit;
+
+use crate::delivery::{Orders, ProbeBinary};
+use crate::engine::{EngineChoice, Limits, Plan};
 use crate::inventory::Target;
-use crate::ssh::{Deadlines, SshConfig};
-use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase};
+use crate::ssh::{Deadlines, HostKeyPolicy, Keyring, KnownHosts, Reach, SshConfig};
+use herdiff_model::outcome::Phase;
 use herdiff_model::pack::Pack;
-use herdiff_model::snapshot::Receipt;
 use herdiff_model::visit::Visit;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use visit::Context;
+
+/// Events that may wait for the reader. Hosts that are done wait too then: that bounds the memory.
+const WAITING_EVENTS: usize = 256;
 
 /// What a sweep is to do.
 #[derive(Clone, Debug)]
@@ -93,21 +103,33 @@ impl Sweep {
     pub async fn start(
         targets: Vec<Target>,
         pack: Arc<Pack>,
-        _config: SweepConfig,
+        config: SweepConfig,
         cancel: CancellationToken,
     ) -> Result<Self, SweepError> {
-        let (sender, events) = mpsc::channel(1024);
+        let SweepConfig { forks, engine, probes, ssh, deadlines, limits } = config;
+        let known_hosts = read_known_hosts(&ssh)?;
+        let identities: BTreeSet<PathBuf> =
+            targets.iter().filter_map(|target| target.identity.clone()).collect();
+        let keyring = Keyring::load(&ssh, identities.into_iter().collect()).await?;
+        let notes = known_hosts.notes.iter().chain(&keyring.notes).cloned().collect();
+        let plan = Plan::new(&pack, &limits, deadlines.query);
         let stop = cancel.child_token();
-        tokio::spawn(async move {
-            for (n, target) in targets.into_iter().enumerate() {
-                let outcome = HostOutcome::failed(HostOutcomeKind::Interrupted, Phase::Resolve, "");
-                let receipt = Receipt::default();
-                let queries = pack.queries().len();
-                let visit = Visit::without_rows(target.host, target.herd, outcome, receipt, queries);
-                let _ = sender.send(Event::Done(TargetId(n), Box::new(visit))).await;
-            }
-        });
-        Ok(Self { events, notes: Vec::new(), stop })
+        let context = Context {
+            reach: Reach { known_hosts: Arc::new(known_hosts), policy: ssh.host_keys, keyring, deadlines },
+            orders: Arc::new(Orders {
+                plan: Arc::new(plan),
+                limits: Arc::new(limits),
+                choice: engine,
+                probes,
+            }),
+            user: ssh.user,
+            port: if ssh.port == 0 { 22 } else { ssh.port },
+            queries: pack.queries().len(),
+            stop: stop.clone(),
+        };
+        let (sender, events) = mpsc::channel(WAITING_EVENTS);
+        tokio::spawn(dispatch::dispatch(Arc::new(context), targets, forks.max(1), sender));
+        Ok(Self { events, notes, stop })
     }
 
     /// What the reader should know before the first host answers: key files that were passed over, for example.
@@ -125,4 +147,21 @@ impl Drop for Sweep {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+fn read_known_hosts(ssh: &SshConfig) -> Result<KnownHosts, SweepError> {
+    let mut known_hosts = KnownHosts::default();
+    for path in &ssh.known_hosts {
+        match std::fs::read(path) {
+            Ok(bytes) => known_hosts.add(&path.display().to_string(), &bytes),
+            // Many accounts have none; then nothing is known, which each host will say.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) if ssh.host_keys == HostKeyPolicy::AcceptAny => {}
+            Err(error) => {
+                let (path, why) = (path.display().to_string(), error.to_string());
+                return Err(SweepError::KnownHosts { path, why });
+            }
+        }
+    }
+    Ok(known_hosts)
 }

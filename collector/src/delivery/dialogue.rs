@@ -1,0 +1,420 @@
+//! What is said on the channel to one host, from the script's hello to its receipt. No input or output happens here:
+//! bytes come in, bytes to send go out, and at the end there is an outcome and an answer for every query.
+
+use super::ProbeBinary;
+use crate::engine::{EngineChoice, Limits, Line, Lines, Missing, NotAnEngine, Output, Plan, Text, fill};
+use bytes::Bytes;
+use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase, QueryFailureKind};
+use herdiff_model::snapshot::Receipt;
+use herdiff_model::visit::Answer;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The byte that lines of the script start with.
+const SCRIPT: u8 = 0x1e;
+
+/// Longer lines of standard error are cut.
+const STDERR_LINE: usize = 4096;
+
+/// What is the same for all hosts of a sweep.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) choice: EngineChoice,
+    pub(crate) probes: Vec<ProbeBinary>,
+}
+
+/// The conversation with one host.
+#[derive(Debug)]
+pub(crate) struct Dialogue {
+    orders: Arc<Orders>,
+    lines: Lines,
+    stderr: Stderr,
+    /// Bytes that came, of both streams.
+    received: u64,
+    /// What came before the script spoke: a greeting of the login, or the reason why there is no script.
+    noise: Vec<u8>,
+    hello: Option<Hello>,
+    output: Option<Output>,
+    sha256: String,
+    placed: bool,
+    refused: Option<HostOutcome>,
+    fault: Option<Fault>,
+    receipt: Option<ReceiptLine>,
+    exit: Option<u32>,
+}
+
+/// Why the conversation ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The host closed the channel.
+    Closed,
+    /// The connection was lost, a deadline passed, or the sweep was stopped.
+    Broken(HostOutcome),
+}
+
+#[derive(Debug, Default)]
+struct Stderr {
+    line: Vec<u8>,
+    /// The first lines, to explain a failure.
+    kept: Vec<u8>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ScriptLine {
+    hello: Option<u8>,
+    arch: Option<Text>,
+    uid: Option<u32>,
+    dir: Option<Text>,
+    osqueryi: Option<Text>,
+    placed: Option<Text>,
+    fault: Option<Text>,
+    detail: Option<Text>,
+    receipt: Option<u8>,
+    status: Option<i32>,
+    killed: Option<bool>,
+    removed: Option<bool>,
+}
+
+#[derive(Debug)]
+struct Hello {
+    arch: String,
+    uid: Option<u32>,
+    dir: String,
+    osqueryi: String,
+}
+
+#[derive(Debug)]
+struct Fault {
+    code: String,
+    detail: String,
+}
+
+#[derive(Debug)]
+struct ReceiptLine {
+    status: Option<i32>,
+    killed: bool,
+    removed: Option<bool>,
+}
+
+impl Dialogue {
+    pub(crate) fn new(orders: Arc<Orders>) -> Self {
+        let lines = Lines::new(orders.limits.greeting_bytes);
+        Self {
+            orders,
+            lines,
+            stderr: Stderr::default(),
+            received: 0,
+            noise: Vec::new(),
+            hello: None,
+            output: None,
+            sha256: String::new(),
+            placed: false,
+            refused: None,
+            fault: None,
+            receipt: None,
+            exit: None,
+        }
+    }
+
+    /// Whether the script has spoken.
+    pub(crate) fn greeted(&self) -> bool {
+        self.hello.is_some()
+    }
+
+    /// What happens on the host now.
+    pub(crate) fn phase(&self) -> Phase {
+        match (&self.hello, &self.output) {
+            (None, _) => Phase::Session,
+            (_, Some(output)) if output.complete() => Phase::Cleanup,
+            (_, Some(Output::Probe(_))) if !self.placed => Phase::Upload,
+            (_, Some(_)) => Phase::Run,
+            (_, None) => Phase::Cleanup,
+        }
+    }
+
+    /// Takes in standard output. `Ok(Some(…))` is what must be sent now, and then the end of input; an error is that the
+    /// host should not be listened to any longer.
+    pub(crate) fn stdout(&mut self, bytes: &[u8]) -> Result<Option<Vec<Bytes>>, HostOutcome> {
+        self.count(bytes)?;
+        let mut lines = std::mem::replace(&mut self.lines, Lines::new(0));
+        let mut send = None;
+        let result = lines.push(bytes, |line| {
+            if let Some(bytes) = self.line(line)? {
+                send = Some(bytes);
+            }
+            Ok(())
+        });
+        if send.is_some() {
+            // A mark and the name of a query are added to the rows.
+            lines.set_limit(self.orders.limits.answer_bytes.saturating_add(64 << 10));
+        }
+        self.lines = lines;
+        result.map(|()| send)
+    }
+
+    /// Takes in standard error.
+    pub(crate) fn stderr(&mut self, bytes: &[u8]) -> Result<(), HostOutcome> {
+        self.count(bytes)?;
+        let most = self.orders.limits.stderr_bytes;
+        for &byte in bytes {
+            if byte != b'\n' {
+                if self.stderr.line.len() < STDERR_LINE {
+                    self.stderr.line.push(byte);
+                }
+                continue;
+            }
+            let line = std::mem::take(&mut self.stderr.line);
+            self.stderr_line(&line, most);
+        }
+        Ok(())
+    }
+
+    fn stderr_line(&mut self, line: &[u8], most: usize) {
+        // The script's heartbeat.
+        if line.first() == Some(&SCRIPT) || line.is_empty() {
+            return;
+        }
+        if let Some(output) = &mut self.output {
+            output.stderr_line(line);
+        }
+        if self.stderr.kept.len() + line.len() < most {
+            self.stderr.kept.extend_from_slice(line);
+            self.stderr.kept.push(b'\n');
+        }
+    }
+
+    /// The exit status of the script came.
+    pub(crate) fn exited(&mut self, status: u32) {
+        self.exit = Some(status);
+    }
+
+    fn count(&mut self, bytes: &[u8]) -> Result<(), HostOutcome> {
+        self.received += bytes.len() as u64;
+        let most = self.orders.limits.total_bytes;
+        if self.received > most {
+            let detail = format!("the host sent more than {most} bytes");
+            return Err(HostOutcome::failed(HostOutcomeKind::OutputLimit, self.phase(), detail));
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: Line<'_>) -> Result<Option<Vec<Bytes>>, HostOutcome> {
+        if let Line::Whole([SCRIPT, json @ ..]) = line
+            && let Ok(said) = serde_json::from_slice::<ScriptLine>(json)
+        {
+            return Ok(self.script_line(said));
+        }
+        match (&mut self.output, line) {
+            _ if self.receipt.is_some() => Ok(None),
+            (Some(output), line) => output.line(line).map(|()| None).map_err(|NotAnEngine(why)| {
+                HostOutcome::failed(HostOutcomeKind::MalformedOutput, Phase::Run, why)
+            }),
+            (None, line) => self.greeting(line).map(|()| None),
+        }
+    }
+
+    /// Many logins greet. That is passed over, up to a limit.
+    fn greeting(&mut self, line: Line<'_>) -> Result<(), HostOutcome> {
+        let most = self.orders.limits.greeting_bytes;
+        let length = match line {
+            Line::Whole(line) => {
+                self.noise.extend_from_slice(line);
+                self.noise.push(b'\n');
+                self.noise.len()
+            }
+            Line::TooLong => most + 1,
+        };
+        if length > most {
+            let detail = format!(
+                "the login printed more than {most} bytes and no word of our script; it starts with {}",
+                self.noise_start()
+            );
+            return Err(HostOutcome::failed(HostOutcomeKind::MalformedOutput, Phase::Session, detail));
+        }
+        Ok(())
+    }
+
+    fn noise_start(&self) -> String {
+        let noise = if self.noise.is_empty() { self.lines.rest() } else { &self.noise };
+        let Text(start) = Text::of(noise.get(..120).unwrap_or(noise).trim_ascii());
+        format!("{start:?}")
+    }
+
+    fn script_line(&mut self, said: ScriptLine) -> Option<Vec<Bytes>> {
+        let text = |text: Option<Text>| text.map(|Text(text)| text).unwrap_or_default();
+        if said.receipt.is_some() && self.receipt.is_none() {
+            self.receipt = Some(ReceiptLine {
+                status: said.status,
+                killed: said.killed.unwrap_or_default(),
+                removed: said.removed,
+            });
+        } else if said.fault.is_some() && self.fault.is_none() {
+            self.fault = Some(Fault { code: text(said.fault), detail: text(said.detail) });
+        } else if said.placed.is_some() {
+            self.placed = true;
+        } else if said.hello.is_some() && self.hello.is_none() {
+            let hello = Hello {
+                arch: text(said.arch),
+                uid: said.uid,
+                dir: text(said.dir),
+                osqueryi: text(said.osqueryi),
+            };
+            let send = self.choose(&hello);
+            self.hello = Some(hello);
+            return Some(send);
+        }
+        None
+    }
+
+    /// Answers the hello: which engine.
+    fn choose(&mut self, hello: &Hello) -> Vec<Bytes> {
+        let orders = Arc::clone(&self.orders);
+        let (plan, limits) = (Arc::clone(&orders.plan), Arc::clone(&orders.limits));
+        let has_osqueryi = !hello.osqueryi.is_empty();
+        if has_osqueryi && orders.choice != EngineChoice::Probe {
+            self.output = Some(Output::osqueryi(plan, limits, hello.uid));
+            // The script runs the one that it found; the path is for whoever reads along.
+            return vec![
+                "osqueryi ".into(),
+                hello.osqueryi.replace(['\n', ' '], "_").into(),
+                "\n".into(),
+                orders.plan.osqueryi_input().clone(),
+            ];
+        }
+        let probe = orders.probes.iter().find(|probe| probe.runs_on(&hello.arch));
+        if let Some(probe) = probe.filter(|_| orders.choice != EngineChoice::Osqueryi) {
+            self.output = Some(Output::probe(plan, limits));
+            self.sha256 = probe.sha256().to_owned();
+            let choice = format!("probe {} {}\n", probe.sha256(), probe.bytes().len());
+            return vec![choice.into(), orders.plan.probe_input().clone(), probe.bytes().clone()];
+        }
+        let detail = if orders.choice == EngineChoice::Osqueryi {
+            "there is no osqueryi on the host; use --engine auto to push the probe".to_owned()
+        } else {
+            let known: Vec<_> = orders.probes.iter().map(ProbeBinary::arch).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            format!(
+                "no probe for the architecture {}, and no osqueryi on the host; there are probes for: {known}",
+                hello.arch
+            )
+        };
+        self.refused = Some(HostOutcome::failed(HostOutcomeKind::EngineMissing, Phase::Upload, detail));
+        vec!["quit\n".into()]
+    }
+
+    /// The outcome of the host, and one answer for each query. Completes the receipt.
+    pub(crate) fn finish(mut self, end: End, receipt: &mut Receipt) -> (HostOutcome, Vec<Answer>) {
+        if !self.stderr.line.is_empty() {
+            let line = std::mem::take(&mut self.stderr.line);
+            self.stderr_line(&line, self.orders.limits.stderr_bytes);
+        }
+        let outcome = self.outcome(end);
+        self.fill(receipt);
+        let first = match outcome.kind {
+            HostOutcomeKind::Timeout if outcome.phase == Some(Phase::Run) => QueryFailureKind::Timeout,
+            HostOutcomeKind::OutputLimit => QueryFailureKind::OutputLimit,
+            HostOutcomeKind::MalformedOutput => QueryFailureKind::Malformed,
+            _ => QueryFailureKind::NotRun,
+        };
+        let missing = Missing { first, why: format!("{}: {}", outcome.kind, outcome.detail) };
+        let answers = match self.output {
+            Some(output) => output.finish(&missing),
+            None => {
+                fill(self.orders.plan.blank(false), &Missing { first: QueryFailureKind::NotRun, ..missing })
+            }
+        };
+        (outcome, answers)
+    }
+
+    fn outcome(&self, end: End) -> HostOutcome {
+        let fail = |kind, phase, detail: String| HostOutcome::failed(kind, phase, detail);
+        if let Some(refused) = &self.refused {
+            return match end {
+                End::Broken(outcome) if self.receipt.is_none() => outcome,
+                _ => refused.clone(),
+            };
+        }
+        if let Some(Fault { code, detail }) = &self.fault {
+            let detail = format!("{code}: {detail}{}", self.stderr_tail());
+            return fail(HostOutcomeKind::EngineFailed, Phase::Upload, detail);
+        }
+        let Some(receipt) = &self.receipt else {
+            return match end {
+                End::Broken(outcome) => outcome,
+                End::Closed => self.closed_early(),
+            };
+        };
+        let complete = self.output.as_ref().is_some_and(Output::complete);
+        let status = receipt.status.unwrap_or(-1);
+        let tail = self.stderr_tail();
+        match self.output.as_ref().and_then(Output::garbage) {
+            _ if complete => HostOutcome::ok(),
+            _ if receipt.killed => fail(
+                HostOutcomeKind::Timeout,
+                Phase::Run,
+                "the engine was killed on the host: its time was over".into(),
+            ),
+            _ if matches!(status, 126 | 127) => {
+                let detail = format!("the engine cannot be run there (status {status}){tail}");
+                fail(HostOutcomeKind::EngineFailed, Phase::Run, detail)
+            }
+            Some(Text(garbage)) if status == 0 => {
+                fail(HostOutcomeKind::MalformedOutput, Phase::Run, format!("the engine printed {garbage:?}"))
+            }
+            _ => {
+                let how = match status {
+                    129.. => format!("was ended by signal {}", status - 128),
+                    status => format!("ended early with status {status}"),
+                };
+                fail(HostOutcomeKind::EngineFailed, Phase::Run, format!("the engine {how}{tail}"))
+            }
+        }
+    }
+
+    /// The channel was closed, and the script said no last word.
+    fn closed_early(&self) -> HostOutcome {
+        let tail = self.stderr_tail();
+        let status = self.exit.map(|status| format!(" with status {status}")).unwrap_or_default();
+        if self.hello.is_none() {
+            let printed = if self.noise.is_empty() && self.lines.rest().is_empty() {
+                String::new()
+            } else {
+                format!("; it printed {}", self.noise_start())
+            };
+            let detail = format!("the login ended{status} before our script ran{printed}{tail}");
+            return HostOutcome::failed(HostOutcomeKind::EngineFailed, Phase::Session, detail);
+        }
+        let detail = format!("the script ended{status} without a receipt{tail}");
+        HostOutcome::failed(HostOutcomeKind::EngineFailed, self.phase(), detail)
+    }
+
+    fn stderr_tail(&self) -> String {
+        let kept = self.stderr.kept.trim_ascii();
+        let start = kept.len().saturating_sub(300);
+        let Text(text) = Text::of(kept.get(start..).unwrap_or_default());
+        if text.is_empty() { String::new() } else { format!("; it said {text:?}") }
+    }
+
+    fn fill(&self, receipt: &mut Receipt) {
+        receipt.bytes_received = self.received;
+        receipt.engine_sha256 = self.sha256.clone();
+        if let Some(hello) = &self.hello {
+            receipt.arch = hello.arch.clone();
+            receipt.uid = hello.uid;
+            receipt.placed = hello.dir.clone();
+        }
+        if let Some(output) = &self.output {
+            let facts = output.facts();
+            receipt.engine = facts.engine;
+            receipt.root = facts.root;
+            receipt.uid = facts.uid.or(receipt.uid);
+            receipt.host_cpu_us = facts.cpu_us;
+        }
+        if let Some(line) = &self.receipt {
+            receipt.status = line.status.filter(|_| self.output.is_some());
+            receipt.removed = line.removed;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Why a host was not reached, in the words of its outcome.
+
+use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase};
+use std::io;
+
+/// A step that failed. Becomes the host's outcome.
+#[derive(Debug, thiserror::Error)]
+#[error("{phase}: {detail}")]
+pub(crate) struct Failure {
+    pub(crate) kind: HostOutcomeKind,
+    pub(crate) phase: Phase,
+    pub(crate) detail: String,
+    /// The server was only busy: trying again later makes sense, and harms nobody.
+    pub(crate) busy: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: HostOutcomeKind, phase: Phase, detail: impl Into<String>) -> Self {
+        Self { kind, phase, detail: detail.into(), busy: false }
+    }
+
+    pub(crate) fn timeout(phase: Phase, after: std::time::Duration) -> Self {
+        let detail = format!("no end of {} within {} s", phase.meaning(), after.as_secs_f32());
+        Self::new(HostOutcomeKind::Timeout, phase, detail)
+    }
+
+    pub(crate) fn lost(phase: Phase, why: impl std::fmt::Display) -> Self {
+        Self::new(HostOutcomeKind::Unreachable, phase, format!("the connection was lost: {why}"))
+    }
+
+    pub(crate) fn busy(mut self) -> Self {
+        self.busy = true;
+        self
+    }
+
+    pub(crate) fn outcome(self) -> HostOutcome {
+        HostOutcome::failed(self.kind, self.phase, self.detail)
+    }
+}
+
+/// What an error of the system means while a TCP connection is opened.
+pub(crate) fn connecting(address: &dyn std::fmt::Display, error: &io::Error) -> Failure {
+    const EMFILE: i32 = 24;
+    let kind = match error.kind() {
+        io::ErrorKind::ConnectionRefused => HostOutcomeKind::Refused,
+        io::ErrorKind::TimedOut => HostOutcomeKind::Timeout,
+        _ => HostOutcomeKind::Unreachable,
+    };
+    let detail = match error.raw_os_error() {
+        Some(EMFILE) => {
+            "this machine has no file descriptors left: raise `ulimit -n` or lower --forks".to_owned()
+        }
+        _ => format!("{address}: {error}"),
+    };
+    Failure::new(kind, Phase::Connect, detail)
+}

@@ -1,0 +1,262 @@
+//! What the tests stand on: sshd instances with keys of their own, a stand-in engine, and a sweep that is run to its end.
+
+use herdiff_collector::delivery::ProbeBinary;
+use herdiff_collector::engine::EngineChoice;
+use herdiff_collector::inventory::Target;
+use herdiff_collector::ssh::{Deadlines, SshConfig};
+use herdiff_collector::sweep::{Event, Sweep, SweepConfig};
+use herdiff_model::outcome::HostOutcomeKind;
+use herdiff_model::pack::Pack;
+use herdiff_model::visit::{Answer, Visit};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const PACK: &str =
+    r#"{"queries":{"first":{"query":"SELECT 1 AS a"},"second":{"query":"SELECT 2 AS a"}}}"#;
+
+/// Does what `$ROLE` says; sshd sets that.
+pub(crate) const ENGINE: &str = r#"#!/bin/sh
+cat > request
+header='{"probe":"0.0.1","protocol":1,"arch":"x86_64","uid":7,"root":"/","pid":1}'
+first='{"query":"first","columns":["a"],"rows":[["1"]],"unread":[],"cut":null,"wall_us":1,"cpu_us":1}'
+second='{"query":"second","columns":["a"],"rows":[["2"],["3"]],"unread":[],"cut":null,"wall_us":1,"cpu_us":1}'
+end='{"end":1,"queries":2,"cpu_us":1234,"max_rss_kb":1}'
+case $ROLE in
+  half) echo "$header"; echo "$first"; read -r _ _ _ sshd _ < /proc/$PPID/stat; sleep 0.2; kill -9 "$sshd" ;;
+  crash) echo "$header"; echo "$first"; echo 'cannot go on' >&2; kill -SEGV $$ ;;
+  garbage) echo 'Hello, I am a teapot' ;;
+  endless) echo "$header"; exec yes '{"query":"first"}' ;;
+  flood) echo "$header"; exec tr '\0' x < /dev/zero ;;
+  slow) echo "$header"; echo "$first"; trap '' HUP TERM INT PIPE; exec sleep "${NAP:-600}" ;;
+  *) echo "$header"; echo "$first"; echo "$second"; echo "$end" ;;
+esac
+"#;
+
+/// Keys and files that all tests share.
+pub(crate) struct Keys {
+    dir: TempDir,
+}
+
+impl Keys {
+    pub(crate) fn new() -> Self {
+        let keys = Self { dir: tempfile::tempdir().unwrap() };
+        keys.make("user", &["-t", "ed25519", "-N", ""]);
+        keys.make("host", &["-t", "ed25519", "-N", ""]);
+        keys
+    }
+
+    pub(crate) fn make(&self, name: &str, arguments: &[&str]) -> PathBuf {
+        let path = self.path(name);
+        let made = Command::new("ssh-keygen").arg("-q").args(arguments).arg("-f").arg(&path).status();
+        assert!(made.expect("ssh-keygen is needed: apt-get install openssh-client").success());
+        path
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn public(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.path(&format!("{name}.pub"))).unwrap();
+        text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+    }
+
+    /// An sshd that accepts the user's key, with more lines of configuration.
+    pub(crate) fn sshd(&self, more: &str) -> Sshd {
+        Sshd::start(self, more)
+    }
+
+    /// Configuration of a sweep that knows these servers by the host's key.
+    pub(crate) fn config(&self, ports: &[u16]) -> SweepConfig {
+        let known = self.path("known_hosts");
+        let lines = ports.iter().map(|port| format!("[127.0.0.1]:{port} {}\n", self.public("host")));
+        fs::write(&known, lines.collect::<String>()).unwrap();
+        SweepConfig {
+            engine: EngineChoice::Probe,
+            probes: vec![probe(ENGINE)],
+            ssh: SshConfig {
+                user: user(),
+                identities: vec![self.path("user")],
+                known_hosts: vec![known],
+                ..SshConfig::default()
+            },
+            deadlines: Deadlines {
+                connect: Duration::from_secs(2),
+                handshake: Duration::from_secs(2),
+                authenticate: Duration::from_secs(4),
+                start: Duration::from_secs(4),
+                query: Duration::from_secs(3),
+                host: Duration::from_secs(8),
+            },
+            ..SweepConfig::default()
+        }
+    }
+}
+
+pub(crate) fn probe(script: &str) -> ProbeBinary {
+    let uname = Command::new("uname").arg("-m").output().unwrap();
+    ProbeBinary::for_arch(String::from_utf8(uname.stdout).unwrap().trim(), script.as_bytes().to_vec())
+}
+
+pub(crate) fn user() -> String {
+    String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A server; it ends with the test.
+pub(crate) struct Sshd {
+    child: Child,
+    pub(crate) port: u16,
+    _dir: TempDir,
+}
+
+impl Sshd {
+    fn start(keys: &Keys, more: &str) -> Self {
+        let program = Path::new("/usr/sbin/sshd");
+        assert!(
+            program.exists(),
+            "these tests need OpenSSH's server at /usr/sbin/sshd: apt-get install openssh-server"
+        );
+        // Needed by a server that root starts; others cannot make it and need it not.
+        let _ = fs::create_dir_all("/run/sshd");
+        let dir = tempfile::tempdir().unwrap();
+        let authorized = dir.path().join("authorized_keys");
+        fs::write(&authorized, keys.public("user") + "\n").unwrap();
+        for _ in 0..5 {
+            let port = free_port();
+            // The first line of a keyword counts, so those of the test come first.
+            let config = format!(
+                "{more}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\n\
+                 UsePAM no\nPidFile none\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 200\nMaxAuthTries 6\n",
+                keys.path("host").display(),
+                authorized.display()
+            );
+            let file = dir.path().join("sshd_config");
+            fs::write(&file, config).unwrap();
+            let log = fs::File::create(dir.path().join("log")).unwrap();
+            let mut child = Command::new(program)
+                .args(["-D", "-e", "-f"])
+                .arg(&file)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .unwrap();
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_secs(5) {
+                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return Self { child, port, _dir: dir };
+                }
+                if child.try_wait().unwrap().is_some() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        panic!("sshd does not start: {}", fs::read_to_string(dir.path().join("log")).unwrap_or_default());
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn target(name: &str, port: u16) -> Target {
+    Target {
+        host: name.into(),
+        herd: "test".into(),
+        groups: Vec::new(),
+        address: "127.0.0.1".into(),
+        port: Some(port),
+        user: None,
+        identity: None,
+    }
+}
+
+/// What came of a sweep, by host, and how long each took.
+pub(crate) struct Swept {
+    pub(crate) visits: BTreeMap<String, (Visit, Duration)>,
+    pub(crate) events: Vec<String>,
+}
+
+impl Swept {
+    pub(crate) fn visit(&self, host: &str) -> &Visit {
+        &self.visits.get(host).unwrap_or_else(|| panic!("no visit of {host}")).0
+    }
+
+    pub(crate) fn kind(&self, host: &str) -> HostOutcomeKind {
+        self.visit(host).outcome.kind
+    }
+}
+
+pub(crate) async fn sweep(targets: Vec<Target>, config: SweepConfig) -> Swept {
+    sweep_until(targets, config, CancellationToken::new(), |_| {}).await
+}
+
+/// Runs a sweep, looking at each event.
+pub(crate) async fn sweep_until(
+    targets: Vec<Target>,
+    config: SweepConfig,
+    cancel: CancellationToken,
+    mut look: impl FnMut(&Event),
+) -> Swept {
+    let pack = Arc::new(Pack::parse(PACK).unwrap());
+    let expected = targets.len();
+    let start = Instant::now();
+    let mut sweep = Sweep::start(targets, pack, config, cancel).await.unwrap();
+    let mut swept = Swept { visits: BTreeMap::new(), events: Vec::new() };
+    while let Some(event) = sweep.next().await {
+        look(&event);
+        match event {
+            Event::Started(id) => swept.events.push(format!("{} started", id.0)),
+            Event::Phase(id, phase) => swept.events.push(format!("{} {phase}", id.0)),
+            Event::Done(id, visit) => {
+                swept.events.push(format!("{} done", id.0));
+                assert_eq!(visit.answers.len(), 2, "an answer for each query");
+                let twice = swept.visits.insert(visit.host.to_string(), (*visit, start.elapsed()));
+                assert!(twice.is_none(), "one visit for each host");
+            }
+        }
+    }
+    assert_eq!(swept.visits.len(), expected, "every target ends in a visit");
+    swept
+}
+
+pub(crate) fn rows(answer: &Answer) -> Option<usize> {
+    match answer {
+        Answer::Rows { batches, .. } => Some(batches.iter().map(|batch| batch.len()).sum()),
+        Answer::Failed(_) => None,
+    }
+}
+
+/// Waits until something holds; says what did not.
+pub(crate) fn eventually(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < within, "still not so after {within:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Whether a process with this in its command line runs.
+pub(crate) fn runs(mark: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes
+        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .any(|line| String::from_utf8_lossy(&line).replace('\0', " ").contains(mark))
+}

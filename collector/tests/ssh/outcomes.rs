@@ -1,0 +1,248 @@
+//! Every way in which a visit can end has its own outcome, and none delays the others.
+
+use crate::harness::*;
+use herdiff_collector::engine::EngineChoice;
+use herdiff_model::outcome::{HostOutcomeKind as Kind, Phase, QueryFailureKind};
+use herdiff_model::visit::Answer;
+use std::io::Write;
+use std::net::TcpListener;
+use std::time::Duration;
+
+/// A port that accepts connections and says this to each.
+fn speaker(words: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.write_all(words);
+            kept.push(stream);
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_with_every_fault() {
+    let keys = Keys::new();
+    keys.make("other", &["-t", "ed25519", "-N", ""]);
+    let role = |role: &str| keys.sshd(&format!("SetEnv ROLE={role}"));
+    let good = role("good");
+    let servers: Vec<(&str, Sshd)> = vec![
+        ("half", role("half")),
+        ("crash", role("crash")),
+        ("garbage", role("garbage")),
+        ("endless", role("endless")),
+        ("flood", role("flood")),
+        ("slow", role("slow")),
+        ("hang", keys.sshd("ForceCommand sleep 30")),
+        ("closed", keys.sshd("ForceCommand echo This account is closed; exit 1")),
+        ("noise", keys.sshd("ForceCommand yes no")),
+        ("changed", role("good")),
+        ("unknown", role("good")),
+        ("rejected", keys.sshd("AuthorizedKeysFile none")),
+    ];
+    let ports: Vec<u16> = servers.iter().map(|(_, sshd)| sshd.port).chain([good.port]).collect();
+    let mut config = keys.config(&ports);
+    let port = |name: &str| servers.iter().find(|(n, _)| *n == name).unwrap().1.port;
+    // What is known of two of them is something else.
+    let known = std::fs::read_to_string(&config.ssh.known_hosts[0]).unwrap();
+    let known = known.lines().filter(|line| !line.contains(&format!("]:{} ", port("unknown")))).map(|line| {
+        let changed = line.contains(&format!("]:{} ", port("changed")));
+        (if changed { line.replace(&keys.public("host"), &keys.public("other")) } else { line.to_owned() })
+            + "\n"
+    });
+    let known: String = known.collect();
+    std::fs::write(&config.ssh.known_hosts[0], known).unwrap();
+    config.limits.total_bytes = 3 << 20;
+    config.limits.answer_bytes = 1 << 20;
+    config.forks = 100;
+
+    let mut targets: Vec<_> = servers.iter().map(|(name, sshd)| target(name, sshd.port)).collect();
+    targets.push(target("refused", free_port()));
+    targets.push(target("silent", speaker(b"")));
+    targets.push(target("teapot", speaker(b"HTTP/1.1 418 I'm a teapot\r\n\r\n")));
+    let mut unresolved = target("unresolved", 22);
+    unresolved.address = "no-such-host.invalid".into();
+    targets.push(unresolved);
+    targets.push(target("good", good.port));
+    let swept = sweep(targets, config).await;
+
+    let expected = [
+        ("good", Kind::Ok, None),
+        ("half", Kind::Unreachable, Some(Phase::Run)),
+        ("crash", Kind::EngineFailed, Some(Phase::Run)),
+        ("garbage", Kind::MalformedOutput, Some(Phase::Run)),
+        ("endless", Kind::OutputLimit, Some(Phase::Run)),
+        ("flood", Kind::OutputLimit, Some(Phase::Run)),
+        ("slow", Kind::Timeout, Some(Phase::Run)),
+        ("hang", Kind::Timeout, Some(Phase::Session)),
+        ("closed", Kind::EngineFailed, Some(Phase::Session)),
+        ("noise", Kind::MalformedOutput, Some(Phase::Session)),
+        ("changed", Kind::HostKeyChanged, Some(Phase::Handshake)),
+        ("unknown", Kind::HostKeyUnknown, Some(Phase::Handshake)),
+        ("rejected", Kind::AuthFailed, Some(Phase::Authenticate)),
+        ("refused", Kind::Refused, Some(Phase::Connect)),
+        ("silent", Kind::Timeout, Some(Phase::Handshake)),
+        ("teapot", Kind::Protocol, Some(Phase::Handshake)),
+        ("unresolved", Kind::Unresolved, Some(Phase::Resolve)),
+    ];
+    for (host, kind, phase) in expected {
+        let outcome = &swept.visit(host).outcome;
+        println!("{host}: {} {:?} {}", outcome.kind, outcome.phase, outcome.detail);
+        assert_eq!((outcome.kind, outcome.phase), (kind, phase), "{host}: {outcome:?}");
+    }
+
+    let good = swept.visit("good");
+    assert_eq!(good.answers.iter().map(rows).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    assert!(
+        swept.visits["good"].1 < Duration::from_secs(3),
+        "others delayed it: {:?}",
+        swept.visits["good"].1
+    );
+    let slowest = swept.visits.values().map(|(_, took)| *took).max().unwrap();
+    assert!(slowest < Duration::from_secs(10), "the host's time is the end of everything: {slowest:?}");
+
+    // What was answered before the fault is kept, and the query that ran then is told from those after it.
+    for host in ["half", "crash", "slow"] {
+        assert_eq!(rows(&swept.visit(host).answers[0]), Some(1), "{host}");
+    }
+    assert_eq!(swept.visit("slow").receipt.removed, Some(true), "its own script ended it");
+    let second = |host: &str| match &swept.visit(host).answers[1] {
+        Answer::Failed(failure) => failure.kind,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(second("half"), QueryFailureKind::NotRun);
+    assert_eq!(second("slow"), QueryFailureKind::Timeout);
+
+    let detail = |host: &str| swept.visit(host).outcome.detail.as_str();
+    assert!(detail("closed").contains("This account is closed"));
+    assert!(detail("crash").contains("signal 11") && detail("crash").contains("cannot go on"));
+    assert!(detail("unknown").contains("ssh-keyscan -p"), "{}", detail("unknown"));
+    assert_eq!(detail("changed").matches("SHA256:").count(), 2, "{}", detail("changed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_receipt_of_a_good_visit() {
+    let keys = Keys::new();
+    let sshd = keys.sshd("");
+    let config = keys.config(&[sshd.port]);
+    let sha256 = config.probes[0].sha256().to_owned();
+    let swept = sweep(vec![target("good", sshd.port)], config).await;
+    let visit = swept.visit("good");
+    assert_eq!(visit.outcome.kind, Kind::Ok, "{:?}", visit.outcome);
+    let receipt = &visit.receipt;
+    assert_eq!(receipt.address, format!("127.0.0.1:{}", sshd.port));
+    assert!(receipt.host_key.starts_with("SHA256:"));
+    assert_eq!(receipt.engine, "probe 0.0.1");
+    assert_eq!(receipt.engine_sha256, sha256);
+    assert_eq!((receipt.uid, receipt.root.as_str()), (Some(7), "/"));
+    assert!(receipt.placed.contains("/.herdiff."));
+    assert_eq!((receipt.removed, receipt.status), (Some(true), Some(0)));
+    assert!(!std::path::Path::new(&receipt.placed).exists());
+    assert!(receipt.bytes_sent > 1000 && receipt.bytes_received > 300, "{receipt:?}");
+    assert_eq!(receipt.host_cpu_us, 1234);
+    assert!(receipt.started.0 > 1_600_000_000_000);
+    assert_eq!(swept.events.first().unwrap(), "0 started");
+    for phase in ["connect", "handshake", "authenticate", "session"] {
+        assert!(swept.events.contains(&format!("0 {phase}")), "{phase}: {:?}", swept.events);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_not_there_is_named() {
+    let keys = Keys::new();
+    let sshd = keys.sshd("");
+    let mut config = keys.config(&[sshd.port]);
+    config.probes.clear();
+    let swept = sweep(vec![target("a", sshd.port)], config.clone()).await;
+    let outcome = &swept.visit("a").outcome;
+    assert_eq!(outcome.kind, Kind::EngineMissing);
+    assert!(outcome.detail.contains("no probe for the architecture"), "{outcome:?}");
+    config.engine = EngineChoice::Osqueryi;
+    let swept = sweep(vec![target("a", sshd.port)], config).await;
+    if !std::path::Path::new("/usr/bin/osqueryi").exists() {
+        assert_eq!(swept.kind("a"), Kind::EngineMissing);
+        assert_eq!(swept.visit("a").receipt.removed, Some(true));
+    }
+}
+
+/// A stand-in for osqueryi, found by the path of the login.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_s_own_osqueryi_is_used() {
+    let keys = Keys::new();
+    let bin = tempfile::tempdir().unwrap();
+    let program = bin.path().join("osqueryi");
+    let script = "#!/bin/sh\n[ \"$1\" = --json ] && [ \"$2\" = --flagfile=/dev/null ] || exit 9\n\
+        while read -r word rest; do\n  case $word in\n    .print) echo \"$rest\" ;;\n    *) printf '[\\n  {\"a\":\"%s\"}\\n]\\n' \"$rest\" ;;\n  esac\ndone\n\
+        echo 'Error: near line 3: no such table: two' >&2\nexit 1\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(bin.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.path().display());
+    let sshd = keys.sshd(&format!("SetEnv PATH={path}"));
+    let mut config = keys.config(&[sshd.port]);
+    config.engine = EngineChoice::Auto;
+    let swept = sweep(vec![target("a", sshd.port)], config).await;
+    let visit = swept.visit("a");
+    assert_eq!(visit.outcome.kind, Kind::Partial, "{:?}", visit.outcome);
+    assert_eq!(rows(&visit.answers[0]), Some(1));
+    assert!(
+        matches!(&visit.answers[1], Answer::Failed(f) if f.detail == "no such table: two"),
+        "{:?}",
+        visit.answers[1]
+    );
+    assert_eq!((visit.receipt.engine.as_str(), visit.receipt.engine_sha256.as_str()), ("osqueryi", ""));
+    assert_eq!(visit.receipt.removed, Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_sweep_ends_within_a_second_and_keeps_what_it_has() {
+    let keys = Keys::new();
+    let slow = keys.sshd("SetEnv ROLE=slow NAP=601");
+    let mut config = keys.config(&[slow.port]);
+    config.forks = 2;
+    config.deadlines.host = Duration::from_secs(60);
+    let targets = (0..5).map(|n| target(&format!("h{n}"), slow.port)).collect();
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let (stop, mut running) = (cancel.clone(), 0);
+    let mut stopped = None;
+    let start = std::time::Instant::now();
+    let swept = sweep_until(targets, config, cancel, |event| {
+        if matches!(event, herdiff_collector::sweep::Event::Phase(_, Phase::Run)) {
+            running += 1;
+            if running == 2 {
+                let stop = stop.clone();
+                // The first answer may still be under way.
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(300));
+                    stop.cancel();
+                });
+                stopped = Some(start.elapsed());
+            }
+        }
+    })
+    .await;
+    let took = start.elapsed() - stopped.unwrap();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    for n in 0..5 {
+        assert_eq!(swept.kind(&format!("h{n}")), Kind::Interrupted);
+    }
+    assert_eq!(rows(&swept.visit("h0").answers[0]), Some(1), "what had come is kept");
+    assert_eq!(swept.visit("h4").receipt.address, "", "never started");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_server_is_tried_again() {
+    let keys = Keys::new();
+    // Of more than two that are logging in at the same time, all others are turned away.
+    let sshd = keys.sshd("MaxStartups 2:100:2");
+    let mut config = keys.config(&[sshd.port]);
+    config.deadlines.host = Duration::from_secs(30);
+    let targets = (0..12).map(|n| target(&format!("h{n}"), sshd.port)).collect();
+    let swept = sweep(targets, config).await;
+    for n in 0..12 {
+        let visit = swept.visit(&format!("h{n}"));
+        assert_eq!(visit.outcome.kind, Kind::Ok, "{:?}", visit.outcome);
+    }
+}
