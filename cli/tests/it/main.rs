@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod architecture;
+mod collect;
 mod compare;
 mod show;
 mod support;

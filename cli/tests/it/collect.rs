@@ -1,0 +1,110 @@
+//! `herdiff collect` and `herdiff import`: what goes wrong before and during a sweep. That a sweep works is shown where
+//! there are hosts: in `collector/tests` and in the test bed.
+
+use crate::support::{Place, told};
+use insta::assert_snapshot;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn what_cannot_be_used_is_said_before_anything_is_visited() {
+    let place = Place::new();
+    std::fs::write(place.path("broken.ini"), "[web]\nweb-01 ansible_port=ssh\n").unwrap();
+    std::fs::write(place.path("empty.txt"), "# nobody\n").unwrap();
+    std::fs::write(place.path("hosts.txt"), "127.0.0.1:1\n").unwrap();
+    std::fs::write(place.path("broken.conf"), "{\"queries\": {\"q\": {\"query\": 1}}}").unwrap();
+    std::fs::write(place.path("there.herd"), "precious").unwrap();
+    std::fs::write(place.path("script"), "#!/bin/sh\n").unwrap();
+    let mut all = String::new();
+    for line in [
+        "collect",
+        "collect -i missing.ini",
+        "collect -i broken.ini",
+        "collect -i empty.txt",
+        "collect -i hosts.txt -l web",
+        "collect -i hosts.txt -l ~web",
+        "collect -i hosts.txt --pack missing.conf",
+        "collect -i hosts.txt --pack broken.conf",
+        "collect -i hosts.txt --probe script",
+        "collect -i hosts.txt --identity missing-key -o out.herd",
+        "collect -i hosts.txt -o there.herd",
+        "collect -i hosts.txt --forks 0",
+        "import empty.txt -o x.herd",
+    ] {
+        all += &format!("$ herdiff {line}\n");
+        all += &place.herdiff(&line.split_whitespace().collect::<Vec<_>>());
+        all += "\n";
+    }
+    assert_snapshot!(all);
+    assert_eq!(std::fs::read(place.path("there.herd")).unwrap(), b"precious");
+    assert!(!place.path("out.herd").exists(), "an empty bundle would be in the way of the next try");
+}
+
+#[test]
+fn a_fleet_that_is_not_there_ends_with_4_and_a_bundle_that_says_why() {
+    let place = Place::new();
+    // Ports on which nobody listens: bound, and let go.
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (one, other) = (free(), free());
+    std::fs::write(place.path("fleet.ini"), format!("[web]\nweb-01 ansible_host=127.0.0.1 ansible_port={one}\nweb-02 ansible_host=127.0.0.1 ansible_port={other}\n")).unwrap();
+    let output = place.run(&["collect", "-i", "fleet.ini", "-o", "x.herd", "-u", "ada"]);
+    insta::with_settings!({filters => vec![
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
+        (r"in \d+\.\d s", "in [time]"),
+        (r"\(\d+ kB\), seal [0-9a-f]{64}", "([size]), seal [seal]"),
+        (r"\[\d/2\] web-0\d", "[n/2] [host]"),
+    ]}, {
+        assert_snapshot!(told(&output));
+    });
+    let shown = place.herdiff(&["show", "x.herd", "--hosts"]);
+    assert_eq!(shown.matches("refused").count(), 4, "the outcome, and the system's word for it: {shown}");
+    assert_eq!(place.run(&["outliers", "x.herd"]).status.code(), Some(4));
+}
+
+#[test]
+fn an_interrupted_sweep_keeps_an_outcome_for_every_host() {
+    let place = Place::new();
+    // It takes connections, as the system does that for it, and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let hosts: String =
+        (1..=6).map(|n| format!("web-{n} ansible_host=127.0.0.1 ansible_port={port}\n")).collect();
+    std::fs::write(place.path("fleet.ini"), format!("[web]\n{hosts}")).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_herdiff"))
+        .args(["collect", "-i", "fleet.ini", "-o", "x.herd", "-u", "ada", "--forks", "3"])
+        .current_dir(place.0.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", told(&output));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    let shown = place.run(&["show", "x.herd", "--format", "json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!((&shown["outcomes"]["interrupted"], &shown["complete"]), (&6.into(), &true.into()), "{shown}");
+}
+
+#[test]
+fn saved_output_becomes_a_bundle() {
+    let place = Place::new();
+    for n in 0..4 {
+        let directory = place.path("saved").join(format!("web-{n}"));
+        std::fs::create_dir_all(&directory).unwrap();
+        let odd = if n == 2 { ",\n  {\"uid\":\"0\",\"username\":\"eve\"}" } else { "" };
+        std::fs::write(
+            directory.join("users.json"),
+            format!("[\n  {{\"uid\":\"0\",\"username\":\"root\"}}{odd}\n]\n"),
+        )
+        .unwrap();
+    }
+    std::fs::write(place.path("saved/web-1/users.json"), "[ {").unwrap();
+    let output = place.run(&["import", "saved", "-o", "x.herd", "--herd", "web"]);
+    assert_eq!(output.status.code(), Some(3), "{}", told(&output));
+    let findings = place.herdiff(&["outliers", "x.herd", "--min-score", "0"]);
+    assert!(findings.contains("user eve (uid 0)") && findings.contains("only on web-2, of 4"), "{findings}");
+}
