@@ -112,7 +112,7 @@ fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> 
     let cut = |(_, bundle): &&(&PathBuf, &Bundle)| matches!(bundle.ending, Ending::Open { .. });
     let cut: Vec<_> = bundles.iter().filter(cut).map(|(path, _)| path).collect();
     if choice.format == Format::Table {
-        let mut text = coverage::suspects(&report.suspects, choice.min_score).unwrap_or_default();
+        let mut text = coverage::suspects(report, choice.min_score).unwrap_or_default();
         text += &coverage::render(&report.coverage, &report.notes, screen);
         for path in &cut {
             let line = format!(

@@ -3,8 +3,8 @@
 use super::count;
 use crate::screen::escape::escape;
 use crate::screen::{Screen, Style};
-use herdiff_differ::{Coverage, Note, Suspect};
-use std::collections::BTreeMap;
+use herdiff_differ::{Coverage, Note, Report};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The lines below the findings.
 pub(crate) fn render(coverage: &Coverage, notes: &[Note], screen: Screen) -> String {
@@ -39,6 +39,9 @@ pub(crate) fn render(coverage: &Coverage, notes: &[Note], screen: Screen) -> Str
     lines.join("\n") + "\n"
 }
 
+/// Enough to begin with.
+const MOST_SUSPECTS: usize = 5;
+
 /// More queries are counted.
 const MOST_QUERIES: usize = 8;
 
@@ -49,12 +52,15 @@ pub(crate) fn outcomes(outcomes: &BTreeMap<&'static str, usize>) -> String {
     outcomes.into_iter().map(|(code, hosts)| format!("{hosts} {code}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The hosts to look at first.
-pub(crate) fn suspects(suspects: &[Suspect], min_score: f64) -> Option<String> {
-    let first: Vec<_> = suspects
+/// The hosts to look at first: of those with a finding that is strong enough by itself, the most suspect.
+pub(crate) fn suspects(report: &Report, min_score: f64) -> Option<String> {
+    let strong = report.findings.iter().filter(|finding| finding.score >= min_score);
+    let hosts: BTreeSet<_> = strong.flat_map(|finding| &finding.hosts).collect();
+    let first: Vec<_> = report
+        .suspects
         .iter()
-        .filter(|suspect| suspect.score >= min_score)
-        .take(5)
+        .filter(|suspect| hosts.contains(&suspect.host))
+        .take(MOST_SUSPECTS)
         .map(|suspect| format!("{} ({:.1})", escape(suspect.host.as_str()), suspect.score))
         .collect();
     (!first.is_empty()).then(|| format!("Look first at: {}\n", first.join(", ")))

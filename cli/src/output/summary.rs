@@ -88,9 +88,9 @@ impl Summary {
         }
         let path = escape(path.as_os_str().as_encoded_bytes());
         let size = file.metadata().map_or(0, |metadata| metadata.len());
-        out += &format!("bundle {path} ({} kB), seal {seal}\n", size.div_ceil(1000));
+        out += &format!("bundle  {path} ({} kB)\nseal    {seal}\n", size.div_ceil(1000));
         if self.with_rows > 0 {
-            out += &screen.paint(Style::Faint, &format!("next: herdiff outliers {path}"));
+            out += &screen.paint(Style::Faint, &format!("next    herdiff outliers {path}"));
             out += "\n";
         }
         out

@@ -52,7 +52,8 @@ fn a_fleet_that_is_not_there_ends_with_4_and_a_bundle_that_says_why() {
     insta::with_settings!({filters => vec![
         (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
         (r"in \d+\.\d s", "in [time]"),
-        (r"\(\d+ kB\), seal [0-9a-f]{64}", "([size]), seal [seal]"),
+        (r"\(\d+ kB\)", "([size])"),
+        (r"seal    [0-9a-f]{64}", "seal    [seal]"),
         (r"\[\d/2\] web-0\d", "[n/2] [host]"),
     ]}, {
         assert_snapshot!(told(&output));
