@@ -316,7 +316,7 @@ pub(crate) fn read_fd(fd: &OwnedFd, buffer: &mut Vec<u8>, limit: usize) -> Resul
             return Ok(rustix::io::read(fd, &mut probe)? == 0);
         }
         let step = if buffer.is_empty() { 4096 } else { buffer.len().min(1 << 20) };
-        buffer.reserve(step.min(limit - buffer.len()).max(1));
+        buffer.reserve_exact(step.min(limit - buffer.len()).max(1));
         let room = limit - buffer.len();
         let spare = rustix::buffer::spare_capacity(buffer);
         let got = match rustix::io::read(fd, spare) {
