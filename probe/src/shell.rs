@@ -144,10 +144,16 @@ fn print(
     style: &Style,
     sql: &str,
     output: &mut dyn Write,
+    errors: &mut dyn Write,
 ) -> io::Result<Option<(i32, String)>> {
     let mut printer = Printer::new(style, output)?;
     let outcome = engine.run(sql, Limits { time: None }, &mut printer)?;
     printer.finish()?;
+    // osqueryi's warnings begin with a W as well. Names are the host's: no byte of them may steer a terminal.
+    for entry in engine.host().unread() {
+        let what = entry.what.escape_ascii();
+        let _ = writeln!(errors, "W not read: {what}: {} ({} times)", entry.why, entry.count);
+    }
     Ok(outcome.err().map(|error| (error.code, error.words)))
 }
 
@@ -159,7 +165,7 @@ pub(crate) fn once(
     output: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> u8 {
-    match print(engine, style, sql, output) {
+    match print(engine, style, sql, output, errors) {
         Ok(None) => 0,
         Ok(Some((code, words))) => {
             let _ = writeln!(errors, "Error: {words}");
@@ -205,7 +211,7 @@ pub(crate) fn interactive(
         }
         let sql = std::mem::take(&mut pending);
         if !sql.trim().is_empty() {
-            match print(engine, style, &sql, output) {
+            match print(engine, style, &sql, output, errors) {
                 Ok(None) => {}
                 Ok(Some((_, words))) => {
                     let _ = writeln!(errors, "Error: near line {number}: {words}");

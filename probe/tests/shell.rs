@@ -53,6 +53,18 @@ fn flags_of_osqueryi_are_taken_and_unknown_ones_refused() {
 }
 
 #[test]
+fn what_was_not_read_is_said_without_bytes_that_steer_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("etc/cron.d")).unwrap();
+    let trap = dir.path().join("etc/cron.d/\u{1b}[2Jx");
+    assert!(Command::new("mkfifo").arg(trap).status().unwrap().success());
+    let output = probe(&["--root", dir.path().to_str().unwrap(), "--json", "select * from crontab"], "");
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(0), "[\n\n]\n"));
+    let warning = "W not read: /etc/cron.d/\\x1b[2Jx: not a regular file (1 times)\n";
+    assert_eq!(text(&output.stderr), warning);
+}
+
+#[test]
 fn other_formats() {
     let csv = probe(&["--csv", "select 'a|b' as x, 'c \"d' as y, null as z"], "");
     assert_eq!(text(&csv.stdout), "x|y|z\n\"a|b\"|\"c \"\"d\"|\n");

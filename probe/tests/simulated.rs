@@ -144,6 +144,23 @@ fn sockets_know_their_processes() {
 }
 
 #[test]
+fn a_table_of_users_waits_for_the_users() {
+    let host = host();
+    for (home, key) in [("root", "AAAAroot"), ("home/maren", "AAAAmaren")] {
+        put(host.path(), &format!("{home}/.ssh/authorized_keys"), &format!("ssh-ed25519 {key} x\n"));
+    }
+    for join in [
+        "users u CROSS JOIN authorized_keys a USING (uid)",
+        "authorized_keys a JOIN users u USING (uid)",
+        "users u, authorized_keys a WHERE a.uid = u.uid",
+    ] {
+        let found = rows(host.path(), &format!("SELECT u.username, a.key FROM {join}"));
+        let keys: Vec<_> = found.iter().map(|row| row["key"].as_str().unwrap()).collect();
+        assert_eq!(keys, ["AAAAroot", "AAAAmaren"], "{join}");
+    }
+}
+
+#[test]
 fn the_kernel_is_read_from_the_tree() {
     let host = host();
     for (sql, value) in [

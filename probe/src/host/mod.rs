@@ -9,9 +9,9 @@ mod unread;
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -265,6 +265,26 @@ impl Host {
         Ok(entries)
     }
 
+    /// Shows every entry of a directory together with the open directory, so that a walk over many files need not
+    /// resolve every path from its beginning. What cannot be read is counted.
+    pub(crate) fn visit(&self, path: &[u8], each: &mut dyn FnMut(BorrowedFd<'_>, &CStr, FileType)) {
+        let mut visited = || {
+            let fd = self.root.open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK)?;
+            let mut directory = rustix::fs::Dir::new(fd)?;
+            while let Some(entry) = directory.read() {
+                let entry = entry?;
+                let name = entry.file_name();
+                if name != c"." && name != c".." {
+                    each(directory.fd()?, name, entry.file_type());
+                }
+            }
+            Ok(())
+        };
+        if let Err(errno) = visited() {
+            self.note_errno(path, errno);
+        }
+    }
+
     /// Where a symbolic link points to, as it is written there.
     ///
     /// # Errors
@@ -316,7 +336,7 @@ pub(crate) fn read_fd(fd: &OwnedFd, buffer: &mut Vec<u8>, limit: usize) -> Resul
             return Ok(rustix::io::read(fd, &mut probe)? == 0);
         }
         let step = if buffer.is_empty() { 4096 } else { buffer.len().min(1 << 20) };
-        buffer.reserve(step.min(limit - buffer.len()).max(1));
+        buffer.reserve_exact(step.min(limit - buffer.len()).max(1));
         let room = limit - buffer.len();
         let spare = rustix::buffer::spare_capacity(buffer);
         let got = match rustix::io::read(fd, spare) {

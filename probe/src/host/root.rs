@@ -168,6 +168,7 @@ mod tests {
         std::fs::write(inside.join("etc/passwd"), b"root").unwrap();
         symlink("/secret", inside.join("absolute")).unwrap();
         symlink("../../../../secret", inside.join("etc/deep/climbing")).unwrap();
+        symlink("/secret", inside.join("etc/deep/absolute")).unwrap();
         symlink("loop", inside.join("loop")).unwrap();
         symlink("../..", inside.join("etc/up")).unwrap();
         symlink("/nowhere (deleted)", inside.join("dangling")).unwrap();
@@ -190,6 +191,7 @@ mod tests {
             for path in [
                 "/absolute",
                 "etc/deep/climbing",
+                "/etc/deep/absolute",
                 "/etc/up/secret",
                 "/../secret",
                 "/etc/../../secret",

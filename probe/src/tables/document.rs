@@ -26,7 +26,7 @@ SQLite's own with JSON, and osquery's: `split`, `regex_match`, `regex_split`, `c
 
 ## Golden queries
 The tests hold the answers against those of osqueryi 5.23.1. Not equal are `dns_resolvers`, `logged_in_users`,
-`startup_items` and `fn_version`, each because osquery hides something or is wrong; the reasons stand with the tables and
+`startup_items`, `sudoers` and `fn_version`, each because osquery hides something or is wrong; the reasons stand with the tables and
 functions above.
 
 ## Regular expressions

@@ -7,7 +7,8 @@ pub(crate) static TABLE: Table = Table {
     name: "sudoers",
     about: "Rules of sudo, with the files that they include.",
     sources: "/etc/sudoers and what it includes",
-    differences: "`#1002 …` is a comment here as in osquery, though sudo takes it for a rule for the uid 1002.",
+    differences: "`#1002 ALL=…` is a rule for the uid 1002, as sudo takes it; osquery takes it for a comment, which hides \
+                  the rule.",
     columns: &[text("source"), text("header"), text("rule_details")],
     per_user: false,
     rows,
@@ -86,7 +87,11 @@ pub(crate) fn rules(content: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let include = matches!(header, b"#include" | b"#includedir" | b"@include" | b"@includedir")
             && !details.is_empty();
         let bare = matches!(header, b"" | b"@include" | b"@includedir");
-        if include || !(bare || header.starts_with(b"#")) {
+        // To sudo a number behind the sign is a user id.
+        let number =
+            header.strip_prefix(b"#").filter(|id| !id.is_empty() && id.iter().all(u8::is_ascii_digit));
+        let rule = number.is_some() && details.contains(&b'=');
+        if include || rule || !(bare || header.starts_with(b"#")) {
             rules.push((header.to_vec(), details.to_vec()));
         }
     }
@@ -101,6 +106,12 @@ mod tests {
     fn continued_lines_are_one_rule() {
         let rules = rules(b"a ALL, \\\n  b, \\\n c\n#x\n@include\n\n\\");
         assert_eq!(rules, [(b"a".to_vec(), b"ALL, b, c".to_vec())]);
+    }
+
+    #[test]
+    fn a_user_id_is_no_comment() {
+        let rules = rules(b"#1002 ALL=(ALL) ALL\n#1002\n# 1002 ALL=ALL\n#x ALL=ALL\n#7 is a number\n");
+        assert_eq!(rules, [(b"#1002".to_vec(), b"ALL=(ALL) ALL".to_vec())]);
     }
 
     #[test]

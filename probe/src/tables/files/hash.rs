@@ -104,7 +104,10 @@ fn digest_fd(host: &Host, fd: &OwnedFd, wanted: Wanted) -> Result<Digests, Errno
             sha256.update(piece);
         }
         total += got as u64;
-        if total > MAX_BYTES || host.expired() {
+        if host.expired() {
+            return Err(Errno::INTR);
+        }
+        if total > MAX_BYTES {
             return Err(Errno::FBIG);
         }
     }

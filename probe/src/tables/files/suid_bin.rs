@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustix::fs::{FileType, Mode};
+use rustix::fs::{AtFlags, FileType, Mode, Stat, statat};
 
 use crate::host::Host;
 use crate::tables::accounts::passwd;
@@ -50,25 +50,31 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
 
 impl Walk {
     fn visit(&mut self, directory: &[u8], depth: usize) {
-        for entry in self.host.list(directory) {
-            let path = [directory, b"/", &entry.name].concat();
-            let kind = match entry.kind {
-                FileType::Unknown => match self.host.stat(&path, false) {
-                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-                    Err(_) => continue,
-                },
-                kind => kind,
-            };
-            match kind {
-                FileType::Directory if depth < MAX_DEPTH => self.directories.push((path, depth + 1)),
-                FileType::RegularFile | FileType::Symlink => self.look(path),
+        let host = Arc::clone(&self.host);
+        host.visit(directory, &mut |open, name, kind| {
+            let path = || [directory, b"/", name.to_bytes()].concat();
+            // What a directory does not say of its entries the entries say themselves.
+            let own = matches!(kind, FileType::RegularFile | FileType::Unknown)
+                .then(|| statat(open, name, AtFlags::SYMLINK_NOFOLLOW).ok())
+                .flatten();
+            match own.map_or(kind, |stat| FileType::from_raw_mode(stat.st_mode)) {
+                FileType::Directory if depth < MAX_DEPTH => self.directories.push((path(), depth + 1)),
+                FileType::RegularFile => {
+                    if let Some(stat) = own {
+                        self.look(&stat, &path);
+                    }
+                }
+                FileType::Symlink => {
+                    if let Ok(stat) = self.host.stat(&path(), true) {
+                        self.look(&stat, &path);
+                    }
+                }
                 _ => {}
             }
-        }
+        });
     }
 
-    fn look(&mut self, path: Vec<u8>) {
-        let Ok(stat) = self.host.stat(&path, true) else { return };
+    fn look(&mut self, stat: &Stat, path: &dyn Fn() -> Vec<u8>) {
         let mode = Mode::from_raw_mode(stat.st_mode);
         let (setuid, setgid) = (mode.contains(Mode::SUID), mode.contains(Mode::SGID));
         if !(setuid || setgid) || !FileType::from_raw_mode(stat.st_mode).is_file() {
@@ -84,7 +90,7 @@ impl Walk {
         };
         let user = name(&self.users, stat.st_uid);
         let group = name(&self.groups, stat.st_gid);
-        self.found.push(row![path, user, group, permissions, 0]);
+        self.found.push(row![path(), user, group, permissions, 0]);
     }
 }
 

@@ -11,6 +11,9 @@ use crate::tables::network::proc_net::{TABLES, parse};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const REQUEST_BYTES: usize = 56;
+/// Established to closing, one bit each: what `/proc/net` lists. Newer kernels also tell of sockets that have a
+/// port but neither listen nor are connected, and these are in no file.
+const STATES: u32 = 0xffe;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
@@ -102,8 +105,7 @@ fn by_netlink() -> Result<Seen, rustix::io::Errno> {
     for family in [2_u8, 10] {
         for protocol in [TCP, UDP] {
             let mut request = vec![family, protocol, 0, 0];
-            // All states.
-            request.extend_from_slice(&u32::MAX.to_ne_bytes());
+            request.extend_from_slice(&STATES.to_ne_bytes());
             request.resize(REQUEST_BYTES, 0);
             for answer in dump(Some(SOCK_DIAG), SOCK_DIAG_BY_FAMILY, &request)? {
                 let port =

@@ -45,7 +45,7 @@ pub(crate) struct Held {
 pub(crate) fn holders(host: &Host, pids: &[u32]) -> HashMap<u64, Vec<(u32, u32)>> {
     let mut holders: HashMap<u64, Vec<(u32, u32)>> = HashMap::new();
     let mut reader = Reader::new(host);
-    for pid in pids {
+    for pid in pids.iter().take_while(|_| !host.expired()) {
         reader.turn_to(*pid);
         for descriptor in reader.descriptors() {
             let target = reader.link(&format!("fd/{descriptor}")).unwrap_or_default();

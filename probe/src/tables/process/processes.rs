@@ -98,7 +98,9 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
     };
     let boot = if scan.uses("start_time") { boot_time(&scan.host) } else { None };
     let host = Arc::clone(&scan.host);
-    Ok(Box::new(pids(scan).into_iter().filter_map(move |pid| process(&host, pid, needs, boot))))
+    let late = Arc::clone(&scan.host);
+    let pids = pids(scan).into_iter().take_while(move |_| !late.expired());
+    Ok(Box::new(pids.filter_map(move |pid| process(&host, pid, needs, boot))))
 }
 
 /// When the system started, in seconds since 1970.

@@ -9,7 +9,7 @@ pub(crate) static TABLE: Table = Table {
     name: "os_version",
     about: "The distribution and its version.",
     sources: "/etc/os-release, /usr/lib/os-release, /etc/redhat-release, uname",
-    differences: "",
+    differences: "Of a tree without /proc the `arch` is empty: the machine that reads it need not be the one that ran it.",
     columns: &[
         text("name"),
         text("version"),
@@ -31,7 +31,9 @@ pub(crate) static TABLE: Table = Table {
 fn rows(scan: &Scan) -> Result<Rows, Failure> {
     let host = &scan.host;
     let content = host.read("/etc/os-release").or_else(|| host.read("/usr/lib/os-release"));
-    let arch = rustix::system::uname().machine().to_bytes().to_vec();
+    // Of a disk image nobody knows on which machine it ran.
+    let machine = || rustix::system::uname().machine().to_bytes().to_vec();
+    let arch = host.kernel().map(|()| machine()).unwrap_or_default();
     let Some(content) = content else {
         let Some(old) = host.read_line("/etc/redhat-release") else { return Ok(crate::tables::none()) };
         // `CentOS release 6.10 (Final)`
