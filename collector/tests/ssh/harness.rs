@@ -134,10 +134,11 @@ impl Sshd {
         fs::write(&authorized, keys.public("user") + "\n").unwrap();
         for _ in 0..5 {
             let port = free_port();
-            // The first line of a keyword counts, so those of the test come first.
+            // The first line of a keyword counts, so those of the test come first. Of MaxStartups it is the last.
+            let startups = if more.contains("MaxStartups") { "" } else { "MaxStartups 200" };
             let config = format!(
                 "{more}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\n\
-                 UsePAM no\nPidFile none\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 200\nMaxAuthTries 6\n",
+                 UsePAM no\nPidFile none\nPermitRootLogin yes\nPasswordAuthentication no\n{startups}\nMaxAuthTries 6\n",
                 keys.path("host").display(),
                 authorized.display()
             );

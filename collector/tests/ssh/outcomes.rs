@@ -245,4 +245,6 @@ async fn a_busy_server_is_tried_again() {
         let visit = swept.visit(&format!("h{n}"));
         assert_eq!(visit.outcome.kind, Kind::Ok, "{:?}", visit.outcome);
     }
+    let handshakes = swept.events.iter().filter(|event| event.ends_with(" handshake")).count();
+    assert!(handshakes > 12, "none was turned away, so nothing was tested");
 }
