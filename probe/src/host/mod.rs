@@ -120,10 +120,10 @@ impl Host {
     }
 
     fn note_errno(&self, path: &[u8], errno: Errno) {
-        let vanished = errno == Errno::SRCH || (errno == Errno::NOENT && unread::is_process_path(path));
-        if vanished {
-            self.note(path, "vanished");
-        } else if errno != Errno::NOENT && errno != Errno::NOTDIR {
+        // A process that ended meanwhile is not there, like a file that is not: nothing remained unread. Were it
+        // counted, no busy host could ever say that a process is missing.
+        let ended = errno == Errno::SRCH && unread::is_process_path(path);
+        if !ended && errno != Errno::NOENT && errno != Errno::NOTDIR {
             self.note(path, unread::reason(errno));
         }
     }

@@ -10,7 +10,7 @@ Names, columns, types and meaning are osquery's, where nothing else is said. A c
 WHERE, one of several; `pushed` columns make a query cheaper when they are compared with `=` (paths also with LIKE);
 `hidden` ones are not part of `*`; `absent` ones are always NULL here.
 
-Every table counts what it could not read (no permission, vanished, malformed) beside its rows. Below another root
+Every table counts what it could not read (no permission, malformed) beside its rows. Below another root
 (`--root`) the tables of the kernel are unknown, not empty, unless the tree brings a `/proc` of its own.
 
 ";
