@@ -227,3 +227,60 @@ fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     *rest = tail;
     Some(string)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UnixListener;
+
+    const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+
+    fn framed(bytes: &[u8]) -> Vec<u8> {
+        [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+    }
+
+    /// An agent that answers with this, whatever it is asked.
+    async fn ask(answer: Vec<u8>) -> io::Result<(Vec<AgentIdentity>, Vec<String>)> {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("agent");
+        let listener = UnixListener::bind(&socket).unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_exact(&mut [0; 5]).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
+        });
+        list(&socket).await
+    }
+
+    #[tokio::test]
+    async fn a_key_of_an_unknown_kind_costs_only_itself() {
+        let good = PublicKey::from_openssh(ED25519).unwrap().to_bytes().unwrap();
+        let odd = framed(b"ssh-of-the-future");
+        let list = [framed(&odd), framed(b"odd"), framed(&good), framed(b"good")].concat();
+        let answer = framed(&[&[12, 0, 0, 0, 2], list.as_slice()].concat());
+        let (keys, notes) = ask(answer).await.unwrap();
+        assert_eq!(keys.iter().map(|key| key.comment()).collect::<Vec<_>>(), ["good"]);
+        assert_eq!(notes, ["the agent's key \"odd\" is of a kind that is not known here"]);
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_answers_nonsense_is_no_agent() {
+        assert!(ask(framed(&[5])).await.is_err());
+        assert!(ask(vec![0xff; 4]).await.unwrap_err().to_string().contains("too long"));
+        let (keys, _) = ask(framed(&[12, 0, 0, 0, 9, 0, 0, 0, 99, 1])).await.unwrap();
+        assert!(keys.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_key_is_said_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let why = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            read_key(&path, &SshConfig::default()).unwrap_err()
+        };
+        assert!(why(b"hello").contains("cannot be read as a private key"));
+        assert!(why(b"\xff\xfe").contains("not a private key"));
+        assert!(why(b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n").contains("is encrypted"));
+    }
+}

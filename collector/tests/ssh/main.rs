@@ -10,5 +10,6 @@
 mod auth;
 mod cleanup;
 mod harness;
+mod measure;
 mod outcomes;
 mod traps;

@@ -166,3 +166,69 @@ async fn a_connection_lost_during_the_login_is_no_refusal() {
     let outcome = &swept.visit("a").outcome;
     assert_eq!((outcome.kind, outcome.phase), (Kind::Unreachable, Some(Phase::Authenticate)), "{outcome:?}");
 }
+
+/// Opens channels to the client once it has logged in, and tells what came of it.
+#[derive(Clone)]
+struct Pushy(std::sync::mpsc::Sender<Result<(), String>>);
+
+impl server::Server for Pushy {
+    type Handler = Self;
+    fn new_client(&mut self, _: Option<std::net::SocketAddr>) -> Self {
+        self.clone()
+    }
+}
+
+impl server::Handler for Pushy {
+    type Error = russh::Error;
+    async fn auth_publickey(
+        &mut self,
+        _: &str,
+        _: server::VerifiedPublicKey<'_>,
+    ) -> Result<Auth, russh::Error> {
+        Ok(Auth::Accept)
+    }
+    /// The client then waits for our script, which never speaks.
+    async fn channel_open_session(
+        &mut self,
+        _: russh::Channel<server::Msg>,
+        reply: server::ChannelOpenHandle,
+        _: &mut server::Session,
+    ) -> Result<(), russh::Error> {
+        reply.accept().await;
+        Ok(())
+    }
+    async fn auth_succeeded(&mut self, session: &mut server::Session) -> Result<(), russh::Error> {
+        let (handle, told) = (session.handle(), self.0.clone());
+        tokio::spawn(async move {
+            let mut results = vec![handle.channel_open_forwarded_tcpip("a", 1, "b", 2).await.map(drop)];
+            results.push(handle.channel_open_agent().await.map(drop));
+            results.push(handle.channel_open_session().await.map(drop));
+            results.push(handle.channel_open_x11("a", 1).await.map(drop));
+            results.push(handle.channel_open_direct_tcpip("a", 1, "b", 2).await.map(drop));
+            for result in results {
+                let _ = told.send(result.map_err(|error| error.to_string()));
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Every channel that a server opens would cost memory here, and some would lead somewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_opens_no_channels_here() {
+    let keys = Keys::new();
+    let key = PrivateKey::from_openssh(std::fs::read(keys.path("host")).unwrap()).unwrap();
+    let config = server::Config { keys: vec![key], ..server::Config::default() };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, told) = std::sync::mpsc::channel();
+    tokio::spawn(async move { Pushy(sender).run_on_socket(Arc::new(config), &listener).await });
+    let mut config = keys.config(&[port]);
+    config.deadlines.start = Duration::from_secs(2);
+    sweep(vec![target("a", port)], config).await;
+    for _ in 0..5 {
+        let result = told.recv_timeout(Duration::from_secs(2)).unwrap();
+        let why = result.expect_err("a channel was opened");
+        assert!(why.contains("AdministrativelyProhibited"), "{why}");
+    }
+}

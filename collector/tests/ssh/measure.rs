@@ -1,0 +1,81 @@
+//! Measurements, not tests: what a visit costs this side. Run with
+//! `cargo test --release -p herdiff-collector --test ssh -- --ignored --nocapture --test-threads 1 measure`.
+//! `HERDIFF_TEST_PROBE` may name a real probe, which is then used with the triage pack.
+
+use crate::harness::*;
+use herdiff_collector::delivery::ProbeBinary;
+use herdiff_collector::sweep::{Event, Sweep, SweepConfig};
+use herdiff_model::outcome::HostOutcomeKind;
+use herdiff_model::pack::Pack;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// User and system time of this process, without its children: in milliseconds.
+fn cpu_ms() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) * 10.0
+}
+
+async fn measure(name: &str, hosts: usize, pack: Pack, config: SweepConfig, port: u16) {
+    let targets = (0..hosts).map(|n| target(&format!("h{n}"), port)).collect();
+    let (start, cpu) = (Instant::now(), cpu_ms());
+    let mut sweep = Sweep::start(targets, Arc::new(pack), config, Default::default()).await.unwrap();
+    let (mut received, mut sent, mut times) = (0, 0, Vec::new());
+    while let Some(event) = sweep.next().await {
+        if let Event::Done(_, visit) = event {
+            let fine = matches!(visit.outcome.kind, HostOutcomeKind::Ok | HostOutcomeKind::Partial);
+            assert!(fine, "{:?}", visit.outcome);
+            received += visit.receipt.bytes_received;
+            sent += visit.receipt.bytes_sent;
+            times.push(visit.receipt.duration_ms);
+        }
+    }
+    times.sort_unstable();
+    let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+    let (wall, used) = (start.elapsed(), cpu_ms() - cpu);
+    println!(
+        "{name}: {:.2} ms CPU a host, {} kB sent, {} kB received each; {hosts} hosts in {:.2} s, median {median} ms, longest {longest} ms",
+        used / hosts as f64,
+        sent / hosts as u64 / 1000,
+        received / hosts as u64 / 1000,
+        wall.as_secs_f64(),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn measure_a_visit() {
+    let keys = Keys::new();
+    let sshd = keys.sshd("");
+    let mut config = keys.config(&[sshd.port]);
+    config.forks = 8;
+    config.deadlines.host = Duration::from_secs(60);
+    let pack = || Pack::parse(PACK).unwrap();
+    config.forks = 1;
+    measure("connect and exec, one by one", 20, pack(), config.clone(), sshd.port).await;
+    config.forks = 8;
+    measure("connect and exec", 100, pack(), config.clone(), sshd.port).await;
+
+    config.probes = vec![probe(&format!("{ENGINE}# {}", "x".repeat(2_000_000)))];
+    measure("with an upload of 2 MB", 100, pack(), config.clone(), sshd.port).await;
+
+    let row =
+        r#"["4711","/usr/sbin/service","/usr/sbin/service --number 4711 --host web-01","0","1","service"]"#;
+    let rows = format!("{}{row}", format!("{row},").repeat(10_000));
+    let first = format!(
+        r#"{{"query":"first","columns":["pid","path","cmdline","uid","on_disk","name"],"rows":[{rows}],"unread":[],"cut":null}}"#
+    );
+    let engine = ENGINE.replace(
+        "  *) echo \"$header\"; echo \"$first\";",
+        "  *) echo \"$header\"; sed -n '/^{\"query\":\"first\"/p' \"$0\";",
+    );
+    config.probes = vec![probe(&format!("{engine}exit\n{first}\n"))];
+    measure("with 1 MB of upload and of output", 100, pack(), config.clone(), sshd.port).await;
+
+    if let Ok(path) = std::env::var("HERDIFF_TEST_PROBE") {
+        let probe = ProbeBinary::from_elf(&path, std::fs::read(&path).unwrap()).unwrap();
+        config.probes = vec![probe];
+        measure("the probe and the triage pack", 20, Pack::triage().unwrap(), config, sshd.port).await;
+    }
+}
