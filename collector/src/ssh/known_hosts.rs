@@ -221,6 +221,7 @@ fn base_type(algorithm: &Algorithm) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
     const B: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILagOJFgwaMNhBWQINinKOXmqS4Gh5NgxgriXwdOoINJ";
@@ -330,7 +331,13 @@ mod tests {
         let file = dir.path().join("known_hosts");
         std::fs::write(&file, format!("web.example.org {A}\n[web.example.org]:2222 {B}\n")).unwrap();
         let hashed = std::process::Command::new("ssh-keygen").arg("-H").arg("-f").arg(&file).output();
-        let hashed = hashed.expect("ssh-keygen is needed: apt install openssh-client");
+        let Ok(hashed) = hashed else {
+            let missing = "ssh-keygen is not there (apt-get install openssh-client)";
+            assert!(std::env::var_os("CI").is_none(), "{missing}");
+            // Past the test's own capture of output.
+            let _ = writeln!(std::io::stderr(), "NOT TESTED: {missing}");
+            return;
+        };
         assert!(hashed.status.success(), "{hashed:?}");
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(!text.contains("example"), "it is hashed");

@@ -19,6 +19,9 @@ fn accepting(keys: &Keys, names: &[&str]) -> Sshd {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_every_kind() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     keys.make("rsa", &["-t", "rsa", "-b", "2048", "-N", ""]);
     keys.make("ecdsa", &["-t", "ecdsa", "-b", "256", "-N", ""]);
@@ -35,6 +38,9 @@ async fn keys_of_every_kind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_encrypted_key_is_asked_for_once() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     keys.make("locked", &["-t", "ed25519", "-N", "secret", "-a", "1"]);
     let sshd = accepting(&keys, &["locked"]);
@@ -60,6 +66,9 @@ async fn an_encrypted_key_is_asked_for_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_key_that_the_inventory_names_comes_first() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     keys.make("own", &["-t", "ed25519", "-N", ""]);
     let sshd = accepting(&keys, &["own"]);
@@ -87,6 +96,9 @@ impl Drop for Agent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_an_agent() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     keys.make("agent-rsa", &["-t", "rsa", "-b", "2048", "-N", ""]);
     keys.make("agent-ed", &["-t", "ed25519", "-N", ""]);
@@ -109,6 +121,9 @@ async fn keys_of_an_agent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_key_and_no_agent_say_what_to_do() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("");
     let mut config = keys.config(&[sshd.port]);
@@ -123,6 +138,9 @@ async fn no_key_and_no_agent_say_what_to_do() {
 /// A server with two keys presents the kind that we ask for first; known_hosts has only the other kind.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kind_of_host_key_that_is_known_is_asked_for() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     keys.make("second", &["-t", "ecdsa", "-N", ""]);
     let sshd = keys.sshd(&format!("HostKey {}", keys.path("second").display()));
@@ -135,6 +153,9 @@ async fn the_kind_of_host_key_that_is_known_is_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_host_key_is_an_outcome_of_its_own() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("");
     let mut config = keys.config(&[sshd.port]);
@@ -149,6 +170,9 @@ async fn a_revoked_host_key_is_an_outcome_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_host_key_will_do_only_when_asked_for() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("");
     let mut config = keys.config(&[]);

