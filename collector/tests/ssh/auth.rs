@@ -73,7 +73,6 @@ async fn the_key_that_the_inventory_names_comes_first() {
     keys.make("own", &["-t", "ed25519", "-N", ""]);
     let sshd = accepting(&keys, &["own"]);
     let mut config = keys.config(&[sshd.port]);
-    config.ssh.home = Some(keys.path("").parent().unwrap().to_owned());
     config.ssh.home = Some(keys.path("own").parent().unwrap().to_owned());
     let (mut own, mut gone) = (target("own", sshd.port), target("gone", sshd.port));
     own.identity = Some("~/own".into());
