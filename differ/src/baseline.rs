@@ -1,6 +1,7 @@
 //! Hosts against a baseline: what no clean host has, what all of them have and a host lacks, and what it has otherwise.
 
-use crate::deviation::{Deviation, Event, QueryView, gather};
+use crate::deviation::{Deviation, Event, QueryView};
+use crate::gather::Gathering;
 use crate::herd::lacking;
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
 use crate::pairing;
@@ -88,5 +89,6 @@ fn of_query<'a>(
         let row = reference.hosts.iter().find_map(|host| host.row_of(id))?;
         reference.asked.row(row)
     };
-    gather((view_index, view), hosts, &counts, &events, &surprise, clean)
+    let gathering = Gathering { place: view_index, view, hosts, counts: &counts, surprise: &surprise };
+    gathering.deviations(&events, clean)
 }

@@ -62,6 +62,14 @@ pub(crate) fn why(
         Method::Herd => against_herd(deviation, view, hosts),
         Method::Baseline => against_baseline(deviation, view, hosts),
     };
+    match deviation.members.len() {
+        0 | 1 => {}
+        2 if deviation.change.kind() != Kind::Added => why += "; one more row like this",
+        more if deviation.change.kind() != Kind::Added => {
+            why += &format!("; {} more rows like this", more - 1)
+        }
+        _ => {}
+    }
     for sign in deviation.shown_signs(&view.knowledge) {
         why += "; ";
         why += &sign.say;

@@ -1,7 +1,8 @@
 //! Every host against its herd: what few have, what nearly all have and a few lack, and what a few have otherwise.
 
-use crate::deviation::{Deviation, Event, QueryView, gather};
+use crate::deviation::{Deviation, Event, QueryView};
 use crate::finding::Prevalence;
+use crate::gather::Gathering;
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
 use crate::pairing;
 use crate::roster::Roster;
@@ -39,7 +40,8 @@ fn of_query<'a>(view_index: usize, view: &QueryView<'a>, hosts: &[HostIdentities
     // A row that is missing is shown as the first host has it that has it.
     let usual =
         |id: IdentityId| hosts.iter().find_map(|host| host.row_of(id)).and_then(|row| view.asked.row(row));
-    gather((view_index, view), hosts, &counts, &events, &surprise, usual)
+    let gathering = Gathering { place: view_index, view, hosts, counts: &counts, surprise: &surprise };
+    gathering.deviations(&events, usual)
 }
 
 fn events(view: &QueryView<'_>, hosts: &[HostIdentities], counts: &Counts) -> Vec<Event> {

@@ -10,6 +10,7 @@ mod coverage;
 mod deviation;
 mod explain;
 mod finding;
+mod gather;
 mod herd;
 mod identity;
 mod pairing;

@@ -3,6 +3,7 @@
 use crate::coverage::Coverage;
 use crate::deviation::{Deviation, QueryView, names};
 use crate::finding::{Cells, Finding, FindingId, Method, Part, Suspect};
+use crate::gather::Alike;
 use crate::roster::Roster;
 use crate::{baseline, explain, herd, score, story};
 use herdiff_model::bundle::Bundle;
@@ -164,7 +165,7 @@ fn finding(
     }
     let parts = |deviation: &&Deviation<'_>| {
         let rows = std::iter::once((deviation.row, deviation.before));
-        let rows = rows.chain(deviation.others.iter().map(|&row| (row, None)));
+        let rows = rows.chain(deviation.others.iter().copied());
         let view = views.get(deviation.view);
         let part = |(view, (row, before)): (&QueryView<'_>, (Row<'_>, Option<Row<'_>>))| Part {
             query: view.query.name.clone(),
@@ -176,7 +177,7 @@ fn finding(
         rows.filter_map(|row| Some((view?, row))).map(part).collect::<Vec<_>>()
     };
     Some(Finding {
-        id: id(&herd, view, first),
+        id: id(&herd, &hosts, view, first),
         host: hosts.first()?.clone(),
         herd,
         query: view.query.name.clone(),
@@ -195,14 +196,22 @@ fn finding(
     })
 }
 
-fn id(herd: &HerdName, view: &QueryView<'_>, deviation: &Deviation<'_>) -> FindingId {
+fn id(herd: &HerdName, hosts: &[HostName], view: &QueryView<'_>, deviation: &Deviation<'_>) -> FindingId {
     let mut hasher = blake3::Hasher::new_derive_key("herdiff 2026 finding id");
     for text in [herd.as_str(), view.query.name.as_str(), &deviation.change.kind().to_string()] {
         hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
     }
-    match deviation.family {
-        Some(form) => hasher.update(&form.to_le_bytes()),
+    match &deviation.alike {
         None => hasher.update(&view.identities.hash(deviation.change.shown())),
+        Some(Alike::Everywhere(form)) => hasher.update(&form.to_le_bytes()),
+        Some(alike) => {
+            if let Alike::There(form, _) = alike {
+                hasher.update(&form.to_le_bytes());
+            }
+            hosts.iter().fold(&mut hasher, |hasher, host| {
+                hasher.update(&(host.as_str().len() as u64).to_le_bytes()).update(host.as_str().as_bytes())
+            })
+        }
     };
     FindingId(hasher.finalize().to_hex().chars().take(12).collect())
 }

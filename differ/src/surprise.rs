@@ -11,7 +11,6 @@ use crate::roster::Asked;
 use crate::template;
 use herdiff_model::row::Row;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
 
 /// A family smaller than this teaches nothing about what is usual in it.
 const SMALLEST_FAMILY: u64 = 4;
@@ -23,13 +22,13 @@ pub(crate) type Fingerprint = u64;
 #[derive(Default)]
 struct Family {
     form: Fingerprint,
-    /// Occurrences: of each row as often as there are hosts that have it.
-    size: u64,
+    /// Different rows.
+    rows: u64,
     /// Hosts that have a member.
     hosts: u64,
-    last_host: Option<usize>,
-    /// For each column, how often each value occurs.
-    values: Vec<HashMap<Fingerprint, u64>>,
+    /// For each column, how many hosts have each value. A host with several members is shared among them: who owns one
+    /// host can have a thousand values there, and still has one voice in what is usual.
+    values: Vec<HashMap<Fingerprint, f64>>,
     /// For each column, how many bits a value of it has on average.
     entropy: Vec<f64>,
 }
@@ -37,11 +36,13 @@ struct Family {
 /// A value as near as this to what is usual is usual.
 const NEAR: f64 = 1.0;
 
-/// Stands for rows that are one thing on several hosts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SameThing {
-    /// The same between runs.
+/// What is known of a row by its family.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FamilyOf {
+    /// Stands for the family, also between runs.
     pub(crate) form: Fingerprint,
+    /// Whether the row differs from the rest of it only in what is different everywhere.
+    pub(crate) explains: bool,
 }
 
 /// What one query's rows teach about each other.
@@ -53,7 +54,6 @@ pub(crate) struct Surprise {
 }
 
 struct Member {
-    form: Fingerprint,
     family: usize,
     values: Vec<Fingerprint>,
 }
@@ -67,56 +67,66 @@ impl Surprise {
     ) -> Self {
         let mut surprise = Self { families: Vec::new(), members: Vec::new(), hosts: 0.0 };
         surprise.members.resize_with(identities.len(), || None);
-        let mut families: HashMap<Fingerprint, usize> = HashMap::new();
+        let mut of_form: HashMap<Fingerprint, usize> = HashMap::new();
         let mut scratch = Vec::new();
-        let mut host_number = 0;
         for (asked, hosts) in sides {
             for host in *hosts {
-                host_number += 1;
                 for &(identity, row) in &host.rows {
-                    surprise.take_in(
-                        identity,
-                        asked.row(row),
-                        host_number,
-                        compared,
-                        &mut families,
-                        &mut scratch,
-                    );
+                    if let Some(row) = asked.row(row) {
+                        surprise.enrol(identity, row, compared, &mut of_form, &mut scratch);
+                    }
                 }
+                surprise.count(host);
+                surprise.hosts += 1.0;
             }
         }
-        surprise.hosts = host_number as f64;
         surprise.families.iter_mut().for_each(Family::settle);
         surprise
     }
 
-    fn take_in(
+    /// Finds the family of a row that was not seen before.
+    fn enrol(
         &mut self,
         identity: IdentityId,
-        row: Option<Row<'_>>,
-        host: usize,
+        row: Row<'_>,
         compared: &Compared,
-        families: &mut HashMap<Fingerprint, usize>,
+        of_form: &mut HashMap<Fingerprint, usize>,
         scratch: &mut Vec<u8>,
     ) {
-        let (Some(place), Some(row)) = (self.members.get_mut(identity.0 as usize), row) else { return };
-        let member = place.get_or_insert_with(|| {
-            let (form, values) = read(row, compared, scratch);
-            let next = families.len();
-            Member { form, family: *families.entry(form).or_insert(next), values }
-        });
-        if member.family == self.families.len() {
-            let values = vec![HashMap::new(); member.values.len()];
-            self.families.push(Family { form: member.form, values, ..Family::default() });
+        let Some(place @ None) = self.members.get_mut(identity.0 as usize) else { return };
+        let (form, values) = read(row, compared, scratch);
+        let family = *of_form.entry(form).or_insert(self.families.len());
+        if family == self.families.len() {
+            self.families.push(Family {
+                form,
+                values: vec![HashMap::new(); values.len()],
+                ..Family::default()
+            });
         }
-        let Some(family) = self.families.get_mut(member.family) else { return };
-        family.size += 1;
-        if family.last_host != Some(host) {
-            family.last_host = Some(host);
-            family.hosts += 1;
+        if let Some(family) = self.families.get_mut(family) {
+            family.rows += 1;
         }
-        for (values, value) in family.values.iter_mut().zip(&member.values) {
-            *values.entry(*value).or_default() += 1;
+        *place = Some(Member { family, values });
+    }
+
+    /// Gives a host its one voice in each of its families.
+    fn count(&mut self, host: &HostIdentities) {
+        let members =
+            || host.rows.iter().filter_map(|(identity, _)| self.members.get(identity.0 as usize)?.as_ref());
+        let mut sizes: HashMap<usize, f64> = HashMap::new();
+        members().for_each(|member| *sizes.entry(member.family).or_default() += 1.0);
+        for member in members() {
+            let (Some(family), Some(size)) =
+                (self.families.get_mut(member.family), sizes.get(&member.family))
+            else {
+                continue;
+            };
+            for (values, value) in family.values.iter_mut().zip(&member.values) {
+                *values.entry(*value).or_default() += 1.0 / size;
+            }
+        }
+        for family in sizes.into_keys() {
+            self.families.get_mut(family).into_iter().for_each(|family| family.hosts += 1);
         }
     }
 
@@ -124,7 +134,10 @@ impl Surprise {
     pub(crate) fn of(&self, identity: IdentityId, told: f64, present: f64) -> f64 {
         let alone = (told / present.max(1.0)).log2().max(0.0);
         let Some(Some(member)) = self.members.get(identity.0 as usize) else { return alone };
-        let Some(family) = self.families.get(member.family).filter(|family| family.size >= SMALLEST_FAMILY)
+        let Some(family) = self
+            .families
+            .get(member.family)
+            .filter(|family| family.rows >= SMALLEST_FAMILY || family.hosts >= SMALLEST_FAMILY)
         else {
             return alone;
         };
@@ -132,35 +145,34 @@ impl Surprise {
         (rarity + family.distance(member)).min(alone)
     }
 
-    /// The family that stands for a row, where the row differs from the rest of it only in what is different
-    /// everywhere: then they are one thing on several hosts.
-    pub(crate) fn same_thing(&self, identity: IdentityId) -> Option<SameThing> {
+    /// The family of a row.
+    pub(crate) fn family(&self, identity: IdentityId) -> Option<FamilyOf> {
         let member = self.members.get(identity.0 as usize)?.as_ref()?;
         let family = self.families.get(member.family)?;
-        (family.size >= SMALLEST_FAMILY && family.distance(member) < NEAR)
-            .then_some(SameThing { form: family.form })
+        let explains = family.rows >= SMALLEST_FAMILY && family.distance(member) < NEAR;
+        Some(FamilyOf { form: family.form, explains })
     }
 }
 
 impl Family {
     /// How many bits the farthest of a member's values is from what is usual in the family.
     fn distance(&self, member: &Member) -> f64 {
-        let size = self.size as f64;
+        let hosts = self.hosts as f64;
         let distances =
             self.values.iter().zip(&self.entropy).zip(&member.values).map(|((values, entropy), value)| {
-                let times = values.get(value).copied().unwrap_or(1).max(1) as f64;
-                (size / times).log2() - entropy
+                let with_it = values.get(value).copied().unwrap_or(hosts);
+                (hosts / with_it).log2() - entropy
             });
         distances.fold(0.0, f64::max)
     }
 
     fn settle(&mut self) {
-        let size = self.size as f64;
-        let entropy = |values: &HashMap<Fingerprint, u64>| {
+        let hosts = self.hosts as f64;
+        let entropy = |values: &HashMap<Fingerprint, f64>| {
             // In a fixed order: sums of floating-point numbers depend on it, and results must not.
-            let mut times: Vec<u64> = values.values().copied().collect();
-            times.sort_unstable();
-            times.into_iter().map(|times| times as f64 / size).map(|share| -share * share.log2()).sum()
+            let mut counts: Vec<f64> = values.values().copied().collect();
+            counts.sort_unstable_by(f64::total_cmp);
+            counts.into_iter().map(|count| count / hosts).map(|share| -share * share.log2()).sum()
         };
         self.entropy = self.values.iter().map(entropy).collect();
     }
@@ -180,9 +192,8 @@ fn read(row: Row<'_>, compared: &Compared, scratch: &mut Vec<u8>) -> (Fingerprin
     (fingerprint(scratch), values)
 }
 
-/// The standard library's hasher with its fixed keys: the same in every run.
+/// Cut from BLAKE3: with a weaker hash, who owns a host could make his row look like one of a family that all hosts have.
 fn fingerprint(bytes: &[u8]) -> Fingerprint {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
+    let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(bytes).as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }

@@ -262,3 +262,60 @@ fn an_odd_value_among_numbers_that_are_all_alike_is_a_surprise() {
     assert_eq!(best(&report).host.as_str(), "web-17");
     assert!(best(&report).score > 5.0 && report.findings.get(1).is_none_or(|next| next.score < 3.0));
 }
+
+#[test]
+fn a_flood_of_values_on_one_host_does_not_make_its_odd_one_usual() {
+    let mut fleet = Fleet::new(&["listening_ports"], 30);
+    fleet.all("listening_ports", "protocol=6|address=0.0.0.0|port=443|name=nginx");
+    fleet.row(11, "listening_ports", "protocol=6|address=0.0.0.0|port=31337|name=nginx");
+    let alone = best(&compare(&fleet)).score;
+    for port in 0..500 {
+        fleet.row(
+            11,
+            "listening_ports",
+            &format!("protocol=6|address=0.0.0.0|port={}|name=nginx", 40000 + port),
+        );
+    }
+    let report = compare(&fleet);
+    assert_eq!(best(&report).host.as_str(), "web-11");
+    assert!(best(&report).score >= alone, "{} {alone}", best(&report).score);
+    assert_eq!(
+        (report.findings.len(), best(&report).parts.len()),
+        (1, 501),
+        "and does not bury what others have"
+    );
+}
+
+#[test]
+fn of_many_alike_the_most_alarming_stands_for_all() {
+    let mut fleet = herd();
+    for n in 1..6 {
+        let uid = if n == 4 { "0".to_owned() } else { format!("100{n}") };
+        fleet.row(6, "users", &format!("username=eve{n}|uid={uid}|directory=/home"));
+    }
+    let report = compare(&fleet);
+    assert_eq!((best(&report).title.as_str(), best(&report).parts.len()), ("user eve4 (uid 0)", 5));
+    assert_eq!(best(&report).parts[0].title, best(&report).title, "the first part is the finding's own");
+}
+
+#[test]
+fn an_emptied_answer_is_one_finding() {
+    let mut fleet = herd();
+    for n in 0..40 {
+        fleet.all(
+            "kernel_modules",
+            &format!("name=module{}|status=Live", ["a", "b", "c", "d", "e"][n % 5].repeat(n / 5 + 1)),
+        );
+    }
+    fleet.clear(2, "kernel_modules");
+    let report = compare(&fleet);
+    assert_eq!(
+        (report.findings.len(), best(&report).kind, best(&report).parts.len()),
+        (1, Kind::Missing, 41)
+    );
+    assert!(
+        best(&report).why.contains("11 of 12 have it, web-02 does not; 40 more rows like this"),
+        "{}",
+        best(&report).why
+    );
+}
