@@ -1,6 +1,6 @@
 //! Hosts against a baseline: what no clean host has, what all of them have and a host lacks, and what it has otherwise.
 
-use crate::deviation::{Deviation, Event, QueryView};
+use crate::deviation::{Deviation, Event, QueryView, other_columns};
 use crate::gather::Gathering;
 use crate::herd::lacking;
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
@@ -20,12 +20,15 @@ pub(crate) fn deviations<'a>(
     for query in target.bundle.pack.queries() {
         let name = query.name.as_str();
         let (Some(clean), Some(asked)) = (baseline.ask(name), target.ask(name)) else { continue };
-        let knowledge = tables.of_query(query);
+        // The trusted side says how rows are compared: a target's pack could call everything volatile.
+        let trusted = baseline.bundle.pack.queries().iter().find(|known| known.name == query.name);
+        let knowledge = tables.of_query(trusted.unwrap_or(query));
         let compared = Compared::of(&[&clean, &asked], &knowledge);
         let mut identities = Identities::new();
         let reference = Reference::of(identities.take_in(&clean, &compared), clean);
         let hosts = identities.take_in(&asked, &compared);
-        let view = QueryView { query, knowledge, compared, identities, asked };
+        let view =
+            QueryView { query, knowledge, compared, identities, asked, other_columns: other_columns(&hosts) };
         deviations.extend(of_query(views.len(), &view, &reference, &hosts));
         views.push(view);
     }
@@ -84,7 +87,7 @@ fn of_query<'a>(
 
     let counts = Counts::of(hosts, size);
     let sides = [(&reference.asked, &*reference.hosts), (&view.asked, hosts)];
-    let surprise = Surprise::learn(&sides, &view.identities, &view.compared);
+    let surprise = Surprise::learn(&sides, &view.identities, &view.compared, &view.knowledge);
     let clean = |id: IdentityId| {
         let row = reference.hosts.iter().find_map(|host| host.row_of(id))?;
         reference.asked.row(row)

@@ -28,12 +28,18 @@ pub struct QueryCoverage {
     pub whole: usize,
     /// Hosts that could not read everything, or were cut off.
     pub partly: usize,
+    /// Hosts with rows that lack a column which most hosts have, so that these rows are not compared.
+    pub other_columns: usize,
     /// Hosts without rows, by the code of the reason.
     pub failed: BTreeMap<&'static str, usize>,
 }
 
+/// For each query, how many hosts have rows that are not compared.
+pub(crate) type OtherColumns = BTreeMap<QueryName, usize>;
+
 impl Coverage {
-    pub(crate) fn of(rosters: &[Roster<'_>]) -> Self {
+    /// `targets` is how many hosts the sweep was to visit: those that are not there were not.
+    pub(crate) fn of(rosters: &[Roster<'_>], targets: u64, other_columns: &OtherColumns) -> Self {
         let mut coverage = Self::default();
         let mut queries: Vec<QueryCoverage> = Vec::new();
         for roster in rosters {
@@ -49,13 +55,28 @@ impl Coverage {
                 {
                     if queries.len() <= n {
                         let query = query.name.clone();
-                        queries.push(QueryCoverage { query, whole: 0, partly: 0, failed: BTreeMap::new() });
+                        queries.push(QueryCoverage {
+                            query,
+                            whole: 0,
+                            partly: 0,
+                            other_columns: 0,
+                            failed: BTreeMap::new(),
+                        });
                     }
                     queries.get_mut(n).into_iter().for_each(|query| query.count(outcome));
                 }
             }
         }
+        for query in &mut queries {
+            query.other_columns = other_columns.get(&query.query).copied().unwrap_or_default();
+            query.whole = query.whole.saturating_sub(query.other_columns);
+        }
         coverage.incomplete = queries.into_iter().filter(|query| query.whole < coverage.with_rows).collect();
+        let targets = usize::try_from(targets).unwrap_or(usize::MAX);
+        if let Some(missing) = targets.checked_sub(coverage.hosts).filter(|&missing| missing > 0) {
+            coverage.outcomes.insert("not-visited", missing);
+            coverage.hosts = targets;
+        }
         coverage
     }
 
@@ -64,10 +85,12 @@ impl Coverage {
         self.incomplete.is_empty() && self.with_rows == self.hosts
     }
 
-    /// True where some host or query has no rows at all.
+    /// True where some host or query has no rows at all, or none that can be compared.
     pub fn lacks_rows(&self) -> bool {
         let not_asked = QueryFailureKind::NotAsked.code();
-        let failed = |query: &QueryCoverage| query.failed.keys().any(|&code| code != not_asked);
+        let failed = |query: &QueryCoverage| {
+            query.other_columns > 0 || query.failed.keys().any(|&code| code != not_asked)
+        };
         self.with_rows < self.hosts
             || self.incomplete.iter().any(failed)
             || self.outcomes.keys().any(|&code| code != HostOutcomeKind::Ok.code())

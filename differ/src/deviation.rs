@@ -2,7 +2,7 @@
 
 use crate::finding::{Kind, Prevalence};
 use crate::gather::Alike;
-use crate::identity::{Compared, Identities, IdentityId};
+use crate::identity::{Compared, HostIdentities, Identities, IdentityId};
 use crate::roster::{Asked, Roster};
 use herdiff_model::knowledge::{Knowledge, Sign};
 use herdiff_model::pack::Query;
@@ -50,6 +50,8 @@ pub(crate) struct QueryView<'a> {
     pub(crate) compared: Compared,
     pub(crate) identities: Identities,
     pub(crate) asked: Asked<'a>,
+    /// How many hosts have rows that lack a compared column, so that they are not compared.
+    pub(crate) other_columns: usize,
 }
 
 /// One thing on all the hosts that have it.
@@ -89,6 +91,18 @@ impl Deviation<'_> {
             .filter(move |(n, _)| shown >> n & 1 == 1)
             .map(|(_, sign)| sign)
     }
+}
+
+/// Which signs a row shows: bit n is the n-th that is known for its query.
+pub(crate) fn signs(row: Row<'_>, knowledge: &Knowledge) -> u64 {
+    let holds = |sign: &Sign| row.get(sign.column.as_str()).is_some_and(|cell| sign.test.holds(cell));
+    let signs = knowledge.signs.iter().take(64).enumerate();
+    signs.filter(|(_, sign)| holds(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
+}
+
+/// How many hosts have rows that cannot be compared.
+pub(crate) fn other_columns(hosts: &[HostIdentities]) -> usize {
+    hosts.iter().filter(|host| host.has_other_columns).count()
 }
 
 /// Names of hosts, as the roster has them.

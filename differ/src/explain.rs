@@ -19,20 +19,23 @@ pub(crate) fn title(knowledge: &Knowledge, row: Row<'_>) -> String {
     if label.is_empty() { knowledge.noun.clone() } else { format!("{} {label}", knowledge.noun) }
 }
 
-/// Puts the row's values into `{column}`s. Empty where any column is one that the row does not have.
+/// Puts the row's values into `{column}`s. Empty where the row has none of them.
 fn fill(label: &str, row: Row<'_>) -> String {
     let mut filled = String::new();
+    let mut found = false;
     let mut rest = label;
     while let Some((text, (column, after))) =
         rest.split_once('{').and_then(|(text, after)| Some((text, after.split_once('}')?)))
     {
-        let Some(cell) = row.get(column) else { return String::new() };
         filled += text;
-        filled += &value(cell);
+        if let Some(cell) = row.get(column) {
+            filled += &value(cell);
+            found = true;
+        }
         rest = after;
     }
     filled += rest;
-    filled.replace("()", "").trim().to_owned()
+    if found { filled.replace("()", "").trim().to_owned() } else { String::new() }
 }
 
 fn first_values(knowledge: &Knowledge, row: Row<'_>) -> String {

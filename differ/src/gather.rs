@@ -1,10 +1,10 @@
 //! Puts the events of all hosts together: what happened on many hosts, or many times on one, is one deviation.
 
-use crate::deviation::{Change, Deviation, Event, HostIndex, QueryView};
+use crate::deviation::{Change, Deviation, Event, HostIndex, QueryView, signs};
 use crate::finding::{Kind, Prevalence};
 use crate::identity::{Counts, HostIdentities, IdentityId};
 use crate::surprise::{Fingerprint, Surprise};
-use herdiff_model::knowledge::Sign;
+
 use herdiff_model::row::Row;
 use std::collections::BTreeMap;
 
@@ -168,9 +168,7 @@ impl<'a> Gathering<'_, 'a> {
         if kind == Kind::Missing {
             return 0;
         }
-        let holds = |sign: &Sign| row.get(sign.column.as_str()).is_some_and(|cell| sign.test.holds(cell));
-        let signs = self.view.knowledge.signs.iter().take(64).enumerate();
-        signs.filter(|(_, sign)| holds(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
+        signs(row, &self.view.knowledge)
     }
 
     fn danger(&self, signs: u64) -> f64 {

@@ -1,6 +1,6 @@
 //! Every host against its herd: what few have, what nearly all have and a few lack, and what a few have otherwise.
 
-use crate::deviation::{Deviation, Event, QueryView};
+use crate::deviation::{Deviation, Event, QueryView, other_columns};
 use crate::finding::Prevalence;
 use crate::gather::Gathering;
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
@@ -26,7 +26,8 @@ pub(crate) fn deviations<'a>(
         let compared = Compared::of(&[&asked], &knowledge);
         let mut identities = Identities::new();
         let hosts = identities.take_in(&asked, &compared);
-        let view = QueryView { query, knowledge, compared, identities, asked };
+        let view =
+            QueryView { query, knowledge, compared, identities, asked, other_columns: other_columns(&hosts) };
         deviations.extend(of_query(views.len(), &view, &hosts));
         views.push(view);
     }
@@ -36,7 +37,8 @@ pub(crate) fn deviations<'a>(
 fn of_query<'a>(view_index: usize, view: &QueryView<'a>, hosts: &[HostIdentities]) -> Vec<Deviation<'a>> {
     let counts = Counts::of(hosts, view.identities.len());
     let events = events(view, hosts, &counts);
-    let surprise = Surprise::learn(&[(&view.asked, hosts)], &view.identities, &view.compared);
+    let surprise =
+        Surprise::learn(&[(&view.asked, hosts)], &view.identities, &view.compared, &view.knowledge);
     // A row that is missing is shown as the first host has it that has it.
     let usual =
         |id: IdentityId| hosts.iter().find_map(|host| host.row_of(id)).and_then(|row| view.asked.row(row));

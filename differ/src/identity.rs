@@ -32,6 +32,8 @@ pub(crate) enum Told {
 #[derive(Clone, Debug)]
 pub(crate) struct HostIdentities {
     pub(crate) told: Told,
+    /// Whether some of its rows lack a column that is compared, so that they are not.
+    pub(crate) has_other_columns: bool,
     pub(crate) rows: Vec<(IdentityId, RowId)>,
 }
 
@@ -47,10 +49,11 @@ impl HostIdentities {
 pub(crate) struct Compared {
     columns: Vec<ColumnName>,
     key: Vec<ColumnName>,
+    lost: Vec<ColumnName>,
 }
 
 impl Compared {
-    /// The columns that most of the answering hosts have, on every side, without the volatile ones. A column that one
+    /// The columns that more than half of the answering hosts have, on every side, without the volatile ones. A column that one
     /// side's engine does not know is unknown there and so is not compared; that a few hosts leave one out takes
     /// nothing away from the comparison of the others.
     pub(crate) fn of(sides: &[&Asked<'_>], knowledge: &Knowledge) -> Self {
@@ -60,7 +63,15 @@ impl Compared {
         let columns: Vec<_> = usual.first().into_iter().flatten().filter(meant).cloned().collect();
         let key = knowledge.key.clone();
         let key = if key.iter().all(|column| columns.contains(column)) { key } else { Vec::new() };
-        Self { columns, key }
+        let union: BTreeSet<&ColumnName> = usual.iter().flatten().collect();
+        let lost =
+            union.into_iter().filter(|column| !everywhere(column) && !knowledge.volatile.contains(column));
+        Self { lost: lost.cloned().collect(), columns, key }
+    }
+
+    /// Columns that one side has and the other has not: nothing is said about them.
+    pub(crate) fn lost(&self) -> &[ColumnName] {
+        &self.lost
     }
 
     /// True where a row is not wholly named by its key, so that it can have changed.
@@ -72,7 +83,11 @@ impl Compared {
         &self.columns
     }
 
+    /// `None` where the shape lacks a compared column, or nothing is compared at all.
     fn hashes(&self, shape: &Columns) -> Option<Hashes> {
+        if self.columns.is_empty() {
+            return None;
+        }
         Some(Hashes { identity: RowHash::of(&self.columns, shape)?, key: RowHash::of(&self.key, shape)? })
     }
 }
@@ -129,7 +144,7 @@ fn update(hasher: &mut blake3::Hasher, bytes: &[u8]) {
     hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
 }
 
-/// The columns that at least half of the hosts with rows have.
+/// The columns that more than half of the hosts with rows have.
 fn usual_columns(asked: &Asked<'_>) -> Option<BTreeSet<ColumnName>> {
     let mut hosts_of_shape = vec![0usize; asked.table.shapes().len()];
     let mut hosts = 0usize;
@@ -150,7 +165,7 @@ fn usual_columns(asked: &Asked<'_>) -> Option<BTreeSet<ColumnName>> {
     for (shape, count) in asked.table.shapes().iter().zip(hosts_of_shape) {
         shape.iter().for_each(|column| *hosts_with.entry(column).or_default() += count);
     }
-    let usual = hosts_with.into_iter().filter(|&(_, count)| count * 2 >= hosts && count > 0);
+    let usual = hosts_with.into_iter().filter(|&(_, count)| count * 2 > hosts);
     (hosts > 0).then(|| usual.map(|(column, _)| column.clone()).collect())
 }
 
@@ -212,15 +227,16 @@ fn host_identities(
     identify: impl Fn(RowId) -> Option<IdentityId>,
 ) -> HostIdentities {
     let Some(set) = outcome.and_then(QueryOutcome::rows) else {
-        return HostIdentities { told: Told::Nothing, rows: Vec::new() };
+        return HostIdentities { told: Told::Nothing, has_other_columns: false, rows: Vec::new() };
     };
     let mut told = if set.tells_absence() { Told::Whole } else { Told::Partly };
+    let mut has_other_columns = false;
     let mut rows = Vec::with_capacity(set.ids.len());
     for id in set.distinct() {
         match identify(id) {
             Some(identity) => rows.push((identity, id)),
             // It lacks a column that the others have: what it would say there is not known.
-            None => told = Told::Partly,
+            None => (told, has_other_columns) = (Told::Partly, true),
         }
     }
     if rows.is_empty() && !set.ids.is_empty() {
@@ -228,7 +244,7 @@ fn host_identities(
     }
     rows.sort_unstable();
     rows.dedup_by_key(|&mut (identity, _)| identity);
-    HostIdentities { told, rows }
+    HostIdentities { told, has_other_columns, rows }
 }
 
 /// On how many hosts each identity is, and who could tell at all.

@@ -1,6 +1,6 @@
 //! The whole comparison: findings best first, hosts by suspicion, and what was not seen.
 
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, OtherColumns};
 use crate::deviation::{Deviation, QueryView, names};
 use crate::finding::{Cells, Finding, FindingId, Method, Part, Suspect};
 use crate::gather::Alike;
@@ -8,7 +8,7 @@ use crate::roster::Roster;
 use crate::{baseline, explain, herd, score, story};
 use herdiff_model::bundle::Bundle;
 use herdiff_model::knowledge::{Attack, Tables};
-use herdiff_model::name::{HerdName, HostName, QueryName};
+use herdiff_model::name::{ColumnName, HerdName, HostName, QueryName};
 use herdiff_model::row::Row;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +49,13 @@ pub enum Note {
         /// How many.
         queries: usize,
     },
+    /// Columns that only one side has: nothing is said about them.
+    ColumnsNotCompared {
+        /// The query.
+        query: QueryName,
+        /// Its columns.
+        columns: Vec<ColumnName>,
+    },
     /// The baseline has no rows at all.
     BaselineEmpty,
     /// Queries that the baseline does not know in full: there nothing can be said to be new.
@@ -69,6 +76,7 @@ const CORROBORATION: (f64, usize) = (1.0, 3);
 pub fn outliers(bundle: &Bundle, tables: &Tables) -> Report {
     let mut report = Report::default();
     let mut rosters = Vec::new();
+    let mut other_columns = OtherColumns::new();
     for (name, roster) in Roster::herds(bundle) {
         let hosts = with_rows(&roster);
         if hosts < SMALLEST_HERD {
@@ -78,11 +86,12 @@ pub fn outliers(bundle: &Bundle, tables: &Tables) -> Report {
                 report.notes.push(Note::HerdSmall { herd: name, hosts });
             }
             let (views, deviations) = herd::deviations(&roster, tables);
+            count_other_columns(&mut other_columns, &views);
             report.add(&roster, &views, deviations, hosts, Method::Herd);
         }
         rosters.push(roster);
     }
-    report.finish(&rosters)
+    report.finish(&rosters, bundle.facts.targets, &other_columns)
 }
 
 /// Compares the hosts of `target` with a baseline: of their own herd where it has hosts of that herd, else all of it.
@@ -99,24 +108,54 @@ pub fn diff(baseline: &Bundle, target: &Bundle, tables: &Tables) -> Report {
         queries => report.notes.push(Note::NotInBaseline { queries }),
     }
     let mut rosters = Vec::new();
+    let mut other_columns = OtherColumns::new();
     for (name, roster) in Roster::herds(target) {
         let reference = clean.get(&name).unwrap_or(&everyone);
         let (views, deviations) = baseline::deviations(reference, &roster, tables);
+        count_other_columns(&mut other_columns, &views);
+        report.note_lost_columns(&views);
         report.add(&roster, &views, deviations, with_rows(&roster), Method::Baseline);
         rosters.push(roster);
     }
-    let unsure: Vec<_> = Coverage::of(&[everyone]).incomplete.into_iter().map(|query| query.query).collect();
+    let unsure: Vec<_> = Coverage::of(&[everyone], 0, &OtherColumns::new())
+        .incomplete
+        .into_iter()
+        .map(|query| query.query)
+        .collect();
     if !unsure.is_empty() {
         report.notes.push(Note::BaselineUnsure { queries: unsure });
     }
-    report.finish(&rosters)
+    report.finish(&rosters, target.facts.targets, &other_columns)
 }
 
 fn with_rows(roster: &Roster<'_>) -> usize {
     roster.hosts.iter().filter(|host| host.queries.iter().any(|outcome| outcome.rows().is_some())).count()
 }
 
+fn count_other_columns(other_columns: &mut OtherColumns, views: &[QueryView<'_>]) {
+    for view in views.iter().filter(|view| view.other_columns > 0) {
+        *other_columns.entry(view.query.name.clone()).or_default() += view.other_columns;
+    }
+}
+
 impl Report {
+    /// True where something that was seen was not compared: then no findings does not mean clean.
+    pub fn leaves_open(&self) -> bool {
+        self.coverage.lacks_rows() || self.notes.iter().any(|note| !matches!(note, Note::HerdSmall { .. }))
+    }
+
+    fn note_lost_columns(&mut self, views: &[QueryView<'_>]) {
+        for view in views.iter().filter(|view| !view.compared.lost().is_empty()) {
+            let note = Note::ColumnsNotCompared {
+                query: view.query.name.clone(),
+                columns: view.compared.lost().to_vec(),
+            };
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+    }
+
     fn add(
         &mut self,
         roster: &Roster<'_>,
@@ -132,11 +171,11 @@ impl Report {
         }
     }
 
-    fn finish(mut self, rosters: &[Roster<'_>]) -> Self {
+    fn finish(mut self, rosters: &[Roster<'_>], targets: u64, other_columns: &OtherColumns) -> Self {
         // The sort is stable, and what comes in is in the order of herds, queries and rows.
         self.findings.sort_by(|a, b| b.score.total_cmp(&a.score));
         self.suspects = suspects(&self.findings);
-        self.coverage = Coverage::of(rosters);
+        self.coverage = Coverage::of(rosters, targets, other_columns);
         self
     }
 }

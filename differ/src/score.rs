@@ -37,20 +37,19 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
     }
 }
 
-/// How many deviations of a class a host usually has. The hosts with the most are left out: what an intruder did on a
-/// few must not make his own class look noisy.
+/// How many deviations of a class the median host has. What an intruder did on fewer than half of the hosts, however
+/// often, does not make his own class look noisy.
 fn noise(deviations: &[Deviation<'_>], hosts: usize) -> HashMap<Class, f64> {
     let mut counts: HashMap<Class, HashMap<usize, u32>> = HashMap::new();
     for deviation in deviations {
         let of_hosts = counts.entry(Class::of(deviation)).or_default();
         deviation.hosts.iter().for_each(|&host| *of_hosts.entry(host).or_default() += 1);
     }
-    let left_out = if hosts < 4 { 0 } else { (hosts / 10).max(2) };
     let usual = |counts: HashMap<usize, u32>| {
         let mut counts: Vec<u32> = counts.into_values().collect();
         counts.sort_unstable_by(|a, b| b.cmp(a));
-        let sum: u64 = counts.into_iter().skip(left_out).map(u64::from).sum();
-        sum as f64 / (hosts - left_out).max(1) as f64
+        // Hosts that are not counted have none.
+        f64::from(counts.get(hosts / 2).copied().unwrap_or_default())
     };
     counts.into_iter().map(|(class, counts)| (class, usual(counts))).collect()
 }

@@ -8,7 +8,7 @@ use bstr::{BStr, ByteSlice};
 use herdiff_model::row::Row;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Below this many bits a deviation is not worth a place in anybody's story.
+/// Below this many bits a deviation is a story of its own: it says too little to link others.
 const FLOOR: f64 = 2.0;
 
 /// Shorter paths name too much.
@@ -28,7 +28,7 @@ pub(crate) fn stories(deviations: &[Deviation<'_>], views: &[QueryView<'_>]) -> 
         });
     }
     let mut stories: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for n in worth {
+    for n in 0..deviations.len() {
         stories.entry(groups.find(n)).or_default().push(n);
     }
     let score = |n: &usize| deviations.get(*n).map_or(0.0, |deviation| deviation.score);

@@ -6,9 +6,11 @@
 //! usual there. In a column where every host has its own value, no value is far from that; in one where 499 hosts
 //! have the same, the 500th is nine bits away.
 
+use crate::deviation::signs;
 use crate::identity::{Compared, HostIdentities, Identities, IdentityId};
 use crate::roster::Asked;
 use crate::template;
+use herdiff_model::knowledge::Knowledge;
 use herdiff_model::row::Row;
 use std::collections::HashMap;
 
@@ -64,6 +66,7 @@ impl Surprise {
         sides: &[(&Asked<'_>, &[HostIdentities])],
         identities: &Identities,
         compared: &Compared,
+        knowledge: &Knowledge,
     ) -> Self {
         let mut surprise = Self { families: Vec::new(), members: Vec::new(), hosts: 0.0 };
         surprise.members.resize_with(identities.len(), || None);
@@ -73,7 +76,7 @@ impl Surprise {
             for host in *hosts {
                 for &(identity, row) in &host.rows {
                     if let Some(row) = asked.row(row) {
-                        surprise.enrol(identity, row, compared, &mut of_form, &mut scratch);
+                        surprise.enrol(identity, row, (compared, knowledge), &mut of_form, &mut scratch);
                     }
                 }
                 surprise.count(host);
@@ -89,12 +92,12 @@ impl Surprise {
         &mut self,
         identity: IdentityId,
         row: Row<'_>,
-        compared: &Compared,
+        known: (&Compared, &Knowledge),
         of_form: &mut HashMap<Fingerprint, usize>,
         scratch: &mut Vec<u8>,
     ) {
         let Some(place @ None) = self.members.get_mut(identity.0 as usize) else { return };
-        let (form, values) = read(row, compared, scratch);
+        let (form, values) = read(row, known, scratch);
         let family = *of_form.entry(form).or_insert(self.families.len());
         if family == self.families.len() {
             self.families.push(Family {
@@ -178,9 +181,15 @@ impl Family {
     }
 }
 
-/// The fingerprints of a row's template, and of each of its compared values.
-fn read(row: Row<'_>, compared: &Compared, scratch: &mut Vec<u8>) -> (Fingerprint, Vec<Fingerprint>) {
+/// The fingerprints of a row's template, and of each of its compared values. What makes a row dangerous is part of its
+/// template: the user with uid 0 is no member of the family of users with another number.
+fn read(
+    row: Row<'_>,
+    (compared, knowledge): (&Compared, &Knowledge),
+    scratch: &mut Vec<u8>,
+) -> (Fingerprint, Vec<Fingerprint>) {
     scratch.clear();
+    scratch.extend(signs(row, knowledge).to_le_bytes());
     let mut values = Vec::with_capacity(compared.columns().len());
     for column in compared.columns() {
         let cell = row.get(column.as_str()).unwrap_or_default();

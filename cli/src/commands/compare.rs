@@ -4,7 +4,7 @@ use crate::bundle_file;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::findings::Selection;
-use crate::output::{Format, coverage, findings, print};
+use crate::output::{Format, coverage, findings, print, write_line};
 use crate::screen::escape::escape;
 use crate::screen::{Screen, Style};
 use herdiff_differ::Report;
@@ -43,7 +43,8 @@ struct Choice {
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     /// List findings from this score on, in bits
-    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_SCORE, allow_negative_numbers = true)]
+    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_SCORE, allow_negative_numbers = true,
+        value_parser = bits)]
     min_score: f64,
     /// List no more than this many findings
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -55,6 +56,12 @@ struct Choice {
 
 /// Where a difference is worth a look: some six bits of rarity and two of danger.
 const DEFAULT_SCORE: f64 = 8.0;
+
+/// A number that can be compared with.
+fn bits(text: &str) -> Result<f64, String> {
+    let bits: f64 = text.parse().map_err(|_| "not a number of bits".to_owned())?;
+    if bits.is_finite() { Ok(bits) } else { Err("not a number of bits".to_owned()) }
+}
 
 /// When findings make the command fail.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +91,7 @@ impl std::str::FromStr for FailOn {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "never" => Ok(Self::Never),
-            _ => text.parse().map(Self::Score).map_err(|_| "neither a number of bits nor `never`".to_owned()),
+            _ => bits(text).map(Self::Score).map_err(|_| "neither a number of bits nor `never`".to_owned()),
         }
     }
 }
@@ -111,18 +118,25 @@ fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> 
 
     let cut = |(_, bundle): &&(&PathBuf, &Bundle)| matches!(bundle.ending, Ending::Open { .. });
     let cut: Vec<_> = bundles.iter().filter(cut).map(|(path, _)| path).collect();
-    if choice.format == Format::Table {
-        let mut text = coverage::suspects(report, choice.min_score).unwrap_or_default();
-        text += &coverage::render(&report.coverage, &report.notes, screen);
-        for path in &cut {
-            let line = format!(
-                "{} ends early: its sweep was stopped or the file was cut; what follows is not known.",
-                escape(path.as_os_str().as_encoded_bytes())
-            );
-            text += &screen.paint(Style::Alarm, &line);
-            text.push('\n');
+    // Every result states its coverage: beside it, where a program reads the result.
+    let mut text = match choice.format {
+        Format::Table => coverage::suspects(report, choice.min_score).unwrap_or_default(),
+        Format::Json | Format::Ndjson | Format::Csv => String::new(),
+    };
+    text += &coverage::render(&report.coverage, &report.notes, screen);
+    for path in &cut {
+        let line = format!(
+            "{} ends early: its sweep was stopped or the file was cut; what follows is not known.",
+            escape(path.as_os_str().as_encoded_bytes())
+        );
+        text += &screen.paint(Style::Alarm, &line);
+        text.push('\n');
+    }
+    match choice.format {
+        Format::Table => {
+            print(text).map_err(|error| Failure::usage("cannot write the coverage").why(error))?
         }
-        print(text).map_err(|error| Failure::usage("cannot write the coverage").why(error))?;
+        Format::Json | Format::Ndjson | Format::Csv => write_line(text.trim_end()),
     }
 
     let alarming = match choice.fail_on {
@@ -132,7 +146,7 @@ fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> 
     Ok(match report.coverage.with_rows {
         _ if alarming => Exit::Findings,
         0 => Exit::Nothing,
-        _ if report.coverage.lacks_rows() || !cut.is_empty() => Exit::Partial,
+        _ if report.leaves_open() || !cut.is_empty() => Exit::Partial,
         _ => Exit::Clean,
     })
 }

@@ -3,7 +3,7 @@
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::summary::Summary;
-use crate::output::{print, say};
+use crate::output::{count, print, say};
 use crate::screen::Screen;
 use crate::{bundle_file, environment};
 use herdiff_collector::engine::Limits;
@@ -29,13 +29,19 @@ pub(crate) struct Args {
     herd: Option<String>,
 }
 
+/// More notes are counted: a directory can hold a million odd files.
+const MOST_NOTES: usize = 5;
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let started = environment::now();
     let herd = args.herd.as_deref().map(Into::into);
     let replay = Replay::open(&args.directory, herd, Limits::default())
         .map_err(|error| Failure::usage("cannot import").why(error))?;
-    for note in replay.notes() {
+    for note in replay.notes().iter().take(MOST_NOTES) {
         say(note);
+    }
+    if let Some(more) = replay.notes().len().checked_sub(MOST_NOTES).filter(|&more| more > 0) {
+        say(&format!("and {}", count(more, "more note")));
     }
     let facts = SweepFacts {
         tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),

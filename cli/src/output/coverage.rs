@@ -27,6 +27,9 @@ pub(crate) fn render(coverage: &Coverage, notes: &[Note], screen: Screen) -> Str
         if query.partly > 0 {
             said.push(format!("{} could not read everything", count(query.partly, "host")));
         }
+        if query.other_columns > 0 {
+            said.push(format!("{} with other columns, not compared", count(query.other_columns, "host")));
+        }
         for (code, &hosts) in &query.failed {
             said.push(format!("{}: {code}", count(hosts, "host")));
         }
@@ -82,6 +85,14 @@ fn note(note: &Note) -> String {
             format!(
                 "{} of the target not in the baseline: nothing is said about them.",
                 count(*queries, "query")
+            )
+        }
+        Note::ColumnsNotCompared { query, columns } => {
+            let names: Vec<_> = columns.iter().map(|column| escape(column.as_str())).collect();
+            format!(
+                "{}: only one side has {}: nothing is said about it.",
+                escape(query.as_str()),
+                names.join(", ")
             )
         }
         Note::BaselineEmpty => "The baseline has no rows: nothing can be compared with it.".to_owned(),

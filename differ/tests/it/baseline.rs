@@ -102,3 +102,32 @@ fn each_herd_is_held_against_the_clean_hosts_of_that_herd() {
     assert!(told.contains(&("web-00", Kind::Added)), "a database's user on a web server: {told:?}");
     assert!(told.contains(&("web-01", Kind::Missing)), "{told:?}");
 }
+
+#[test]
+fn columns_that_only_one_side_has_are_said() {
+    let mut baseline = Fleet::new(&["users"], 1);
+    baseline.row(0, "users", "username=root|uid=0");
+    let mut target = Fleet::new(&["users"], 1);
+    target.row(0, "users", "name=eve");
+    let report = compare(&baseline, &target);
+    assert_eq!(report.findings, []);
+    assert!(report.leaves_open() && report.coverage.incomplete[0].other_columns == 1);
+    let columns = vec!["name".into(), "uid".into(), "username".into()];
+    assert!(
+        report.notes.contains(&Note::ColumnsNotCompared { query: "users".into(), columns }),
+        "{:?}",
+        report.notes
+    );
+}
+
+#[test]
+fn a_target_cannot_say_how_it_is_compared() {
+    // Packs of names have no annotations; what counts is that the baseline's pack is asked.
+    let pack =
+        |herdiff: &str| format!(r#"{{"queries": {{"users": {{"query": "SELECT * FROM users"{herdiff}}}}}}}"#);
+    let mut baseline = Fleet::of_pack(&pack(""), 1);
+    baseline.row(0, "users", "username=root|uid=0");
+    let mut target = Fleet::of_pack(&pack(r#", "herdiff": {"volatile": ["username", "uid"]}"#), 1);
+    target.row(0, "users", "username=root|uid=0").row(0, "users", "username=eve|uid=0");
+    assert_eq!(compare(&baseline, &target).findings.len(), 1);
+}

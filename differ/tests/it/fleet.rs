@@ -19,13 +19,22 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Hosts `web-00`, `web-01`, … of the herd `web`, with no rows yet.
     pub(crate) fn new(queries: &[&str], hosts: usize) -> Self {
-        let pack = Pack::of_names(queries.iter().map(|&name| name.into()));
+        Self::with(Pack::of_names(queries.iter().map(|&name| name.into())), hosts)
+    }
+
+    /// The same, for a pack with statements and annotations.
+    pub(crate) fn of_pack(pack: &str, hosts: usize) -> Self {
+        Self::with(Pack::parse(pack).unwrap(), hosts)
+    }
+
+    fn with(pack: Pack, hosts: usize) -> Self {
         let visit = |n| Visit {
             host: format!("web-{n:02}").into(),
             herd: "web".into(),
             outcome: HostOutcome::ok(),
             receipt: Receipt::default(),
-            answers: queries
+            answers: pack
+                .queries()
                 .iter()
                 .map(|_| Answer::Rows { batches: Vec::new(), unread: Vec::new(), cut: None })
                 .collect(),

@@ -287,15 +287,65 @@ fn a_flood_of_values_on_one_host_does_not_make_its_odd_one_usual() {
 }
 
 #[test]
-fn of_many_alike_the_most_alarming_stands_for_all() {
+fn harmless_decoys_do_not_hide_the_dangerous_one() {
     let mut fleet = herd();
     for n in 1..6 {
         let uid = if n == 4 { "0".to_owned() } else { format!("100{n}") };
         fleet.row(6, "users", &format!("username=eve{n}|uid={uid}|directory=/home"));
+        fleet.row(3, "users", &format!("username=eve{n}|uid=200{n}|directory=/home"));
     }
     let report = compare(&fleet);
-    assert_eq!((best(&report).title.as_str(), best(&report).parts.len()), ("user eve4 (uid 0)", 5));
-    assert_eq!(best(&report).parts[0].title, best(&report).title, "the first part is the finding's own");
+    assert_eq!((best(&report).title.as_str(), best(&report).host.as_str()), ("user eve4 (uid 0)", "web-06"));
+    assert!(best(&report).score > 10.0, "{}", best(&report).score);
+}
+
+#[test]
+fn one_odd_column_does_not_make_the_rows_of_others_incomparable() {
+    let mut fleet = Fleet::new(&["crontab"], 12);
+    fleet.row(1, "crontab", "path=/etc/cron.d/x|command=root /var/tmp/.x/upd");
+    fleet.row(2, "crontab", "path=/etc/cron.d/y|command=root true|zzz=1");
+    let report = compare(&fleet);
+    assert!(report.findings.iter().any(|finding| finding.host.as_str() == "web-01"), "{:?}", report.findings);
+}
+
+#[test]
+fn a_herd_of_two_engines_is_compared_on_what_both_have() {
+    let mut fleet = Fleet::new(&["crontab"], 10);
+    for host in 0..10 {
+        let own = if host % 2 == 0 { "minute=1" } else { "event=" };
+        fleet.row(host, "crontab", &format!("path=/etc/crontab|command=root true|{own}"));
+    }
+    fleet.row(4, "crontab", "path=/etc/cron.d/x|command=root /tmp/evil|minute=1");
+    let report = compare(&fleet);
+    assert_eq!((report.findings.len(), best(&report).host.as_str()), (1, "web-04"));
+    assert!(!report.leaves_open());
+}
+
+#[test]
+fn rows_that_are_not_compared_are_said() {
+    let mut fleet = herd();
+    fleet.row(8, "users", "name=eve");
+    let report = compare(&fleet);
+    assert_eq!(report.findings, []);
+    assert!(report.leaves_open());
+    assert_eq!(report.coverage.incomplete[0].other_columns, 1);
+}
+
+#[test]
+fn volume_on_a_few_hosts_does_not_hide_itself() {
+    let mut fleet = herd();
+    for host in 0..3 {
+        for n in 0..60 {
+            let word = ["a", "b", "c", "d", "e", "f"][n % 6].repeat(n / 6 + 1);
+            fleet.row(
+                host,
+                "crontab",
+                &format!("path=/etc/cron.d/{word}{}|command=root /var/tmp/{word}", ["x", "y", "z"][host]),
+            );
+        }
+    }
+    let report = compare(&fleet);
+    assert!(best(&report).score > 8.0, "{}", best(&report).score);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::io::Read;
 
 /// The longest payload, unpacked: one host's new rows. Also the most memory a hostile file can make a reader take
 /// for one frame.
-pub(super) const MAX_PAYLOAD: usize = 1 << 30;
+pub(super) const MAX_PAYLOAD: usize = 256 << 20;
 
 /// Fast, and most of what a higher level gains.
 const LEVEL: i32 = 3;
@@ -28,7 +28,7 @@ pub(super) struct Packed {
 pub(super) fn pack(value: &impl Serialize) -> std::io::Result<Packed> {
     let plain = bincode::serde::encode_to_vec(value, config()).map_err(std::io::Error::other)?;
     if plain.len() > MAX_PAYLOAD {
-        return Err(std::io::Error::other("one host has more than 1 GiB of new rows; set lower limits"));
+        return Err(std::io::Error::other("one host has more than 256 MiB of new rows; set lower limits"));
     }
     Ok(Packed { bytes: zstd::bulk::compress(&plain, LEVEL)?, unpacked: plain.len() as u64 })
 }

@@ -1,7 +1,9 @@
 //! Reads a bundle. Every frame is checked before anything in it is believed.
 
 use super::frame::{Frame, FrameKind, FrameReader};
-use super::wire::{EndPayload, HostPayload, NewRows, QueryPayload, ReceiptPayload, SweepPayload};
+use super::wire::{
+    ColumnNames, EndPayload, HostPayload, NewRows, QueryPayload, ReceiptPayload, SweepPayload,
+};
 use super::{Bundle, BundleError, Ending, codec};
 use crate::name::ColumnName;
 use crate::outcome::{
@@ -121,7 +123,7 @@ fn outcome(table: &mut RowTable, query: QueryPayload) -> Option<QueryOutcome> {
 }
 
 fn append(table: &mut RowTable, new: NewRows) -> Option<()> {
-    for names in new.shapes {
+    for ColumnNames(names) in new.shapes {
         let count = names.len();
         let columns = Columns::new(names.into_iter().map(ColumnName::from));
         (columns.len() == count).then(|| table.append_shape(columns))?;

@@ -1,6 +1,37 @@
 //! What stands in the payloads. These types are the format: the model may change, they may not without a new version.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// Reads a list of at most so many: a list of empty things takes next to no bytes in a file and a lot of memory.
+fn bounded<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Bounded<T, const MOST: usize>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Bounded<T, MOST> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MOST}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = seq.next_element()? {
+                if items.len() >= MOST {
+                    return Err(A::Error::invalid_length(items.len() + 1, &self));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+    deserializer.deserialize_seq(Bounded::<T, MOST>(PhantomData))
+}
 
 /// The payload of the first frame.
 #[derive(Serialize, Deserialize)]
@@ -9,10 +40,12 @@ pub(super) struct SweepPayload {
     pub(super) started_ms: u64,
     pub(super) operator: String,
     pub(super) transport: String,
+    #[serde(deserialize_with = "bounded::<_, _, 100_000>")]
     pub(super) inventory: Vec<String>,
     pub(super) targets: u64,
     pub(super) pack: String,
     /// Gives the numbers of queries, whatever a later version makes of the pack's text.
+    #[serde(deserialize_with = "bounded::<_, _, 100_000>")]
     pub(super) queries: Vec<String>,
 }
 
@@ -25,6 +58,7 @@ pub(super) struct HostPayload {
     pub(super) phase: Option<u8>,
     pub(super) detail: String,
     pub(super) receipt: ReceiptPayload,
+    #[serde(deserialize_with = "bounded::<_, _, 100_000>")]
     pub(super) queries: Vec<QueryPayload>,
 }
 
@@ -54,6 +88,7 @@ pub(super) enum QueryPayload {
         new: NewRows,
         /// The numbers of the host's rows: ascending, each as its distance from the one before.
         ids: Vec<u32>,
+        #[serde(deserialize_with = "bounded::<_, _, 100_000>")]
         unread: Vec<(String, String, u64)>,
         cut: Option<String>,
     },
@@ -66,13 +101,20 @@ pub(super) enum QueryPayload {
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct NewRows {
     /// Lists of columns that no earlier frame has, to be numbered on.
-    pub(super) shapes: Vec<Vec<String>>,
+    #[serde(deserialize_with = "bounded::<_, _, 4096>")]
+    pub(super) shapes: Vec<ColumnNames>,
     /// How many rows of which shape follow each other.
+    #[serde(deserialize_with = "bounded::<_, _, 100_000>")]
     pub(super) runs: Vec<(u32, u32)>,
     /// Their cells, one after the other, each a LEB128 length and its bytes.
     #[serde(with = "serde_bytes")]
     pub(super) cells: Vec<u8>,
 }
+
+/// One list of columns.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct ColumnNames(#[serde(deserialize_with = "bounded::<_, _, 4096>")] pub(super) Vec<String>);
 
 /// The payload of the last frame.
 #[derive(Serialize, Deserialize)]

@@ -2,7 +2,9 @@
 
 use super::codec;
 use super::frame::{Digest, FrameKind, FrameWriter};
-use super::wire::{EndPayload, HostPayload, NewRows, QueryPayload, ReceiptPayload, SweepPayload};
+use super::wire::{
+    ColumnNames, EndPayload, HostPayload, NewRows, QueryPayload, ReceiptPayload, SweepPayload,
+};
 use crate::outcome::Unread;
 use crate::pack::Pack;
 use crate::row::RowBatch;
@@ -88,7 +90,7 @@ fn intern(table: &mut RowTable, batches: &[RowBatch]) -> (NewRows, Vec<u32>) {
 
     let mut new = NewRows::default();
     for shape in table.shapes().iter().skip(known_shapes) {
-        new.shapes.push(shape.iter().map(ToString::to_string).collect());
+        new.shapes.push(ColumnNames(shape.iter().map(ToString::to_string).collect()));
     }
     for (shape, cells) in (known_rows..table.len() as u32).filter_map(|id| table.encoded(RowId(id))) {
         match new.runs.last_mut() {

@@ -113,6 +113,9 @@ impl Pack {
     }
 }
 
+/// No weight and no sign says more: a pack must not be able to drown or hide rows.
+const MOST_BITS: f64 = 64.0;
+
 fn parse_query(name: &str, entry: &Value, inherited: Option<&str>) -> Result<Query, String> {
     let entry = entry.as_object().ok_or("it is not an object")?;
     let sql = match entry.get("query") {
@@ -121,13 +124,13 @@ fn parse_query(name: &str, entry: &Value, inherited: Option<&str>) -> Result<Que
         Some(_) => return Err("\"query\" is not an SQL statement".into()),
     };
     let annotation = entry.get("herdiff").map(Annotation::deserialize).transpose();
+    let annotation = annotation.map_err(|error| format!("its \"herdiff\" key: {error}"))?.unwrap_or_default();
+    let bits = annotation.signs.iter().flatten().map(|sign| sign.bits).chain(annotation.weight);
+    if let Some(odd) = bits.into_iter().find(|bits| !(0.0..=MOST_BITS).contains(bits)) {
+        return Err(format!("its \"herdiff\" key: {odd} bits are not between 0 and {MOST_BITS}"));
+    }
     let platform = entry.get("platform").and_then(Value::as_str).or(inherited);
-    Ok(Query {
-        name: name.into(),
-        sql,
-        for_linux: platform.is_none_or(asks_linux),
-        annotation: annotation.map_err(|error| format!("its \"herdiff\" key: {error}"))?.unwrap_or_default(),
-    })
+    Ok(Query { name: name.into(), sql, for_linux: platform.is_none_or(asks_linux), annotation })
 }
 
 /// osquery's platform names that include Linux; several may stand in one string.
