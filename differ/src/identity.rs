@@ -83,9 +83,10 @@ impl Compared {
         &self.columns
     }
 
-    /// `None` where the shape lacks a compared column, or nothing is compared at all.
+    /// `None` where the shape lacks a compared column, or the sides have no column in common. Where all columns are
+    /// volatile there is nothing to compare and nothing left open.
     fn hashes(&self, shape: &Columns) -> Option<Hashes> {
-        if self.columns.is_empty() {
+        if self.columns.is_empty() && !self.lost.is_empty() {
             return None;
         }
         Some(Hashes { identity: RowHash::of(&self.columns, shape)?, key: RowHash::of(&self.key, shape)? })

@@ -369,3 +369,12 @@ fn an_emptied_answer_is_one_finding() {
         best(&report).why
     );
 }
+
+#[test]
+fn rows_that_are_volatile_throughout_leave_nothing_open() {
+    let mut fleet = Fleet::new(&["uptime"], 5);
+    fleet.all("uptime", "total_seconds=8{}");
+    let report = compare(&fleet);
+    assert_eq!(report.findings, []);
+    assert!(report.coverage.is_whole(), "{:?}", report.coverage);
+}
