@@ -123,3 +123,21 @@ pub(super) struct EndPayload {
     pub(super) interrupted: bool,
     pub(super) hosts: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::codec, NewRows};
+
+    /// As a payload that the writer would never make: so many lists of columns without any column.
+    fn read(lists: usize) -> Result<NewRows, String> {
+        let shapes = vec![Vec::<String>::new(); lists];
+        let packed = codec::pack(&(shapes, Vec::<(u32, u32)>::new(), serde_bytes::ByteBuf::new())).unwrap();
+        codec::unpack(&packed.bytes, packed.unpacked)
+    }
+
+    #[test]
+    fn a_few_bytes_do_not_become_a_million_lists() {
+        assert!(read(10).is_ok());
+        assert!(read(1_000_000).err().unwrap().contains("a list of at most"));
+    }
+}
