@@ -12,7 +12,7 @@ use std::process::Command;
 fn main() -> Result<(), Box<dyn Error>> {
     let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = here.parent().ok_or("the crate is not in a workspace")?;
-    for input in ["probe", "Cargo.lock", "Cargo.toml", ".cargo/config.toml"] {
+    for input in ["probe", "sql", "Cargo.lock", "Cargo.toml", ".cargo/config.toml"] {
         println!("cargo:rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo:rerun-if-env-changed=HERDIFF_PROBE_TARGET");

@@ -42,12 +42,19 @@ impl Failure {
         let failure = Self::usage(format!("cannot read the bundle {}", path.display())).why(error);
         match error {
             BundleError::Damaged { .. } => failure
-                .next("the file was changed or spoilt since it was written; go back to a copy of it")
+                .next("go back to a copy of it, or save what is intact: herdiff verify FILE --recover OUT")
                 .exit(Exit::Integrity),
             BundleError::NotABundle => {
                 failure.next("bundles are made by `herdiff collect` and `herdiff import`")
             }
-            BundleError::TooNew { .. } | BundleError::Io(_) => failure,
+            BundleError::TooOld { .. } => {
+                failure.next("`herdiff merge OLD -o NEW` writes what is in it in the format of this version")
+            }
+            BundleError::TooNew { .. }
+            | BundleError::InUse
+            | BundleError::Unfinished
+            | BundleError::Merged
+            | BundleError::Io(_) => failure,
         }
     }
 

@@ -2,12 +2,15 @@
 //! environment and exit codes.
 
 mod args;
+#[cfg(feature = "aws")]
+mod aws;
 mod bundle_file;
 mod commands;
 mod environment;
 mod error;
 mod exit;
 mod output;
+mod pack_file;
 mod screen;
 
 use args::{Args, Command};
@@ -33,7 +36,17 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Collect(args) => commands::collect::run(*args),
         Command::Diff(args) => commands::compare::diff(&args),
         Command::Outliers(args) => commands::compare::outliers(&args),
+        Command::Scope(args) => commands::scope::run(&args),
+        Command::Accept(args) => commands::accept::run(&args),
         Command::Show(args) => commands::show::run(&args),
+        Command::Query(args) => commands::query::run(&args),
         Command::Import(args) => commands::import::run(&args),
+        Command::Export(args) => commands::export::run(&args),
+        Command::Merge(args) => commands::merge::run(&args),
+        Command::Verify(args) => commands::verify::run(&args),
+        Command::Sign(args) => commands::sign::run(&args),
+        Command::Pack(args) => commands::pack::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Inventory(args) => commands::inventory::run(&args),
     }
 }

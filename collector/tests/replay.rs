@@ -165,3 +165,148 @@ fn throughput() {
         text.len() as f64 / 1e6 / took
     );
 }
+
+fn line(host: &str, name: &str, time: u64, counter: u64, action: &str, row: &str) -> String {
+    format!(
+        r#"{{"name":"{name}","hostIdentifier":"{host}","calendarTime":"x","unixTime":{time},"epoch":0,"counter":{counter},"numerics":false,"columns":{row},"action":"{action}"}}"#
+    ) + "\n"
+}
+
+/// Hosts with their answers, and each row.
+fn states(path: &Path) -> (Vec<String>, Vec<String>) {
+    let (visits, notes) = visits(path, Limits::default());
+    let mut said = Vec::new();
+    for visit in visits {
+        for (n, answer) in visit.answers.iter().enumerate() {
+            let rows = match answer {
+                Answer::Failed(failure) => failure.kind.to_string(),
+                Answer::Rows { batches, unread, .. } => {
+                    let rows = batches.iter().flat_map(RowBatch::rows);
+                    let rows: Vec<_> = rows
+                        .map(|row| row.cells().map(|c| c.to_string()).collect::<Vec<_>>().join(","))
+                        .collect();
+                    format!("{}{}", rows.join(" "), if unread.is_empty() { "" } else { " …" })
+                }
+            };
+            said.push(format!("{} {n} {}: {rows}", visit.host, visit.outcome.kind));
+        }
+    }
+    (said, notes)
+}
+
+#[test]
+fn a_differential_log_gives_the_state_at_its_end() {
+    let place = tempfile::tempdir().unwrap();
+    let log = [
+        line("web-1", "pack_it_users", 10, 0, "added", r#"{"uid":"0","name":"root"}"#),
+        line("web-1", "pack_it_users", 10, 0, "added", r#"{"name":"eve","uid":"7"}"#),
+        line("web-2", "pack_it_users", 11, 5, "added", r#"{"uid":"8","name":"bob"}"#),
+        line("web-1", "pack_it_users", 20, 1, "removed", r#"{"uid":"7","name":"eve"}"#),
+        line("web-1", "pack_it_users", 20, 1, "added", r#"{"uid":"9","name":"mallory"}"#),
+        line("web-2", "pack_it_users", 12, 6, "removed", r#"{"uid":"1","name":"never seen"}"#),
+    ];
+    write(place.path(), &[("osqueryd.results.log", &log.concat())]);
+    let (said, notes) = states(place.path());
+    // The second host's log starts in the middle: more users may be there.
+    assert_eq!(said, ["web-1 0 ok: mallory,9 root,0", "web-2 0 ok: bob,8 …"]);
+    assert_eq!(notes, [] as [&str; 0]);
+    // A new epoch starts with everything that is there.
+    let restarted =
+        log.concat() + &line("web-1", "pack_it_users", 30, 0, "added", r#"{"uid":"0","name":"root"}"#);
+    write(place.path(), &[("osqueryd.results.log", &restarted)]);
+    assert_eq!(states(place.path()).0, ["web-1 0 ok: root,0", "web-2 0 ok: bob,8 …"]);
+    assert_eq!(
+        states(&place.path().join("osqueryd.results.log")).0,
+        states(place.path()).0,
+        "a file by itself"
+    );
+}
+
+#[test]
+fn snapshots_batches_and_rotated_logs() {
+    let place = tempfile::tempdir().unwrap();
+    let old = r#"{"name":"users","hostIdentifier":"web-1","unixTime":10,"epoch":1,"counter":0,"diffResults":{"added":[{"uid":"0"},{"uid":"1"}],"removed":[]}}"#;
+    let new = r#"{"name":"users","hostIdentifier":"web-1","unixTime":20,"epoch":1,"counter":1,"diffResults":{"added":[],"removed":[{"uid":"1"}]}}"#;
+    let snapshots = concat!(
+        r#"{"action":"snapshot","snapshot":[{"n":"a"}],"name":"mods","hostIdentifier":"web-1","unixTime":5}"#,
+        "\n",
+        r#"{"action":"snapshot","snapshot":[{"n":"b"},{"n":"b"}],"name":"mods","hostIdentifier":"web-1","unixTime":25}"#,
+        "\n",
+        r#"{"action":"snapshot","snapshot":[],"name":"empty","hostIdentifier":"web-1","unixTime":25}"#,
+        "\n",
+        r#"{"action":"snapshot","columns":{"n":"x"},"name":"rows","hostIdentifier":"web-1","unixTime":24}"#,
+        "\n",
+        r#"{"action":"snapshot","columns":{"n":"y"},"name":"rows","hostIdentifier":"web-1","unixTime":25}"#,
+        "\n",
+        r#"{"action":"snapshot","columns":{"n":"z"},"name":"rows","hostIdentifier":"web-1","unixTime":25}"#,
+        "\n",
+    );
+    write(
+        place.path(),
+        &[
+            ("osqueryd.results.log.1", old),
+            ("osqueryd.results.log", new),
+            ("osqueryd.snapshots.log", snapshots),
+        ],
+    );
+    let (said, notes) = states(place.path());
+    assert_eq!(
+        said,
+        ["web-1 0 ok: ", "web-1 1 ok: b b", "web-1 2 ok: y z", "web-1 3 ok: 0"],
+        "empty, mods, rows, users"
+    );
+    assert_eq!(notes, [] as [&str; 0]);
+}
+
+#[test]
+fn a_pack_beside_a_log_names_its_queries() {
+    let place = tempfile::tempdir().unwrap();
+    let log = line("web-1", "pack_incident_response_logged_in_users", 1, 0, "added", r#"{"user":"ada"}"#)
+        + &line("web-1", "pack_incident_response_other", 1, 0, "added", r#"{"x":"1"}"#);
+    let pack = r#"{"queries":{"logged_in_users":{"query":"SELECT 1"},"users":{"query":"SELECT 1"}}}"#;
+    write(place.path(), &[("results.log", &log), ("pack.conf", pack)]);
+    let (said, notes) = states(place.path());
+    // A query without a line may have run and found nothing, or not have run.
+    assert_eq!(said, ["web-1 0 partial: ada", "web-1 1 partial: not-run"]);
+    assert_eq!(
+        notes,
+        ["not in pack.conf, so passed over: \"pack_incident_response_other\", of 1 queries of the log"]
+    );
+}
+
+#[test]
+fn odd_lines_of_a_log_are_counted_and_nothing_else_is_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let mut log = b"garbage\n{}\n".to_vec();
+    log.extend(line("web-1", "users", 9, 0, "added", r#"{"uid":"0"}"#).into_bytes());
+    log.extend(line("web-1", "users", 3, 0, "added", r#"{"uid":"1"}"#).into_bytes());
+    log.extend(line("../\\u0000", "users", 9, 0, "added", r#"{"uid":"2"}"#).into_bytes());
+    log.extend(
+        line("web-2", "users", 9, 0, "added", "{\"uid\":\"caf\u{e9}\"}").replace('\u{e9}', "?").into_bytes(),
+    );
+    if let Some(byte) = log.iter_mut().rev().find(|byte| **byte == b'?') {
+        *byte = 0xff;
+    }
+    log.extend(b"{\"name\":\"users\",\"hostIdent");
+    std::fs::write(place.path().join("x.log"), log).unwrap();
+    let (said, notes) = states(place.path());
+    assert_eq!(said, ["web-1 0 ok: 0", "web-2 0 ok: caf\u{fffd}"]);
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[0].contains("5 lines passed over; the first is line 1: expected value"), "{notes:?}");
+    assert!(notes[1].contains("1 lines hold bytes that are not UTF-8"), "{notes:?}");
+    write(place.path(), &[("x.log", "nothing\n")]);
+    assert!(matches!(
+        Replay::open(place.path(), None, Limits::default()),
+        Err(ReplayError::NoResults { .. })
+    ));
+}
+
+#[test]
+fn a_log_that_never_ends_a_query_is_cut() {
+    let place = tempfile::tempdir().unwrap();
+    let log: String = (0..9).map(|n| line("h", "q", 1, 0, "added", &format!(r#"{{"n":"{n}"}}"#))).collect();
+    write(place.path(), &[("x.log", &log)]);
+    let (visits, _) = visits(place.path(), Limits { rows: 4, ..Limits::default() });
+    let Answer::Rows { batches, cut, .. } = &visits[0].answers[0] else { panic!() };
+    assert_eq!((batches[0].len(), cut.as_deref()), (4, Some("rows")));
+}

@@ -1,12 +1,12 @@
 //! Hosts against a baseline: what no clean host has, what all of them have and a host lacks, and what it has otherwise.
 
 use crate::deviation::{Deviation, Event, QueryView, other_columns};
-use crate::gather::Gathering;
+use crate::gather::{Gathering, Weighed, of_events};
 use crate::herd::lacking;
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
 use crate::pairing;
 use crate::roster::{Asked, Roster};
-use crate::surprise::Surprise;
+use crate::usual::Usual;
 use herdiff_model::knowledge::Tables;
 
 /// Looks at all queries that both sides have.
@@ -22,15 +22,18 @@ pub(crate) fn deviations<'a>(
         let (Some(clean), Some(asked)) = (baseline.ask(name), target.ask(name)) else { continue };
         // The trusted side says how rows are compared: a target's pack could call everything volatile.
         let trusted = baseline.bundle.pack.queries().iter().find(|known| known.name == query.name);
-        let knowledge = tables.of_query(trusted.unwrap_or(query));
+        let knowledge = tables.of_rows(trusted.unwrap_or(query), clean.table.shapes());
         let compared = Compared::of(&[&clean, &asked], &knowledge);
         let mut identities = Identities::new();
         let reference = Reference::of(identities.take_in(&clean, &compared), clean);
         let hosts = identities.take_in(&asked, &compared);
+        let sides = [(&reference.asked, &*reference.hosts), (&asked, &*hosts)];
+        let usual = Usual::learn(&sides, identities.len(), &compared, &knowledge);
+        let other_columns = other_columns(&hosts);
         let view =
-            QueryView { query, knowledge, compared, identities, asked, other_columns: other_columns(&hosts) };
-        deviations.extend(of_query(views.len(), &view, &reference, &hosts));
-        views.push(view);
+            QueryView { query, knowledge, compared, identities, asked, other_columns, shared: Vec::new() };
+        deviations.extend(of_query(views.len(), &view, &reference, &hosts, &usual));
+        views.push(QueryView { shared: usual.shared_values().collect(), ..view });
     }
     (views, deviations)
 }
@@ -70,6 +73,7 @@ fn of_query<'a>(
     view: &QueryView<'a>,
     reference: &Reference<'a>,
     hosts: &[HostIdentities],
+    usual: &Usual<'a>,
 ) -> Vec<Deviation<'a>> {
     let size = view.identities.len();
     let mut known = vec![false; size];
@@ -86,12 +90,11 @@ fn of_query<'a>(
     }
 
     let counts = Counts::of(hosts, size);
-    let sides = [(&reference.asked, &*reference.hosts), (&view.asked, hosts)];
-    let surprise = Surprise::learn(&sides, &view.identities, &view.compared, &view.knowledge);
     let clean = |id: IdentityId| {
         let row = reference.hosts.iter().find_map(|host| host.row_of(id))?;
         reference.asked.row(row)
     };
-    let gathering = Gathering { place: view_index, view, hosts, counts: &counts, surprise: &surprise };
-    gathering.deviations(&events, clean)
+    let weighed = Weighed::default();
+    let gathering = Gathering { place: view_index, view, hosts, counts: &counts, usual, weighed: &weighed };
+    gathering.deviations(of_events(events), clean)
 }

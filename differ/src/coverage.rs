@@ -39,7 +39,7 @@ pub(crate) type OtherColumns = BTreeMap<QueryName, usize>;
 
 impl Coverage {
     /// `targets` is how many hosts the sweep was to visit: those that are not there were not.
-    pub(crate) fn of(rosters: &[Roster<'_>], targets: u64, other_columns: &OtherColumns) -> Self {
+    pub(crate) fn of(rosters: &[&Roster<'_>], targets: u64, other_columns: &OtherColumns) -> Self {
         let mut coverage = Self::default();
         let mut queries: Vec<QueryCoverage> = Vec::new();
         for roster in rosters {

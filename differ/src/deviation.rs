@@ -4,9 +4,11 @@ use crate::finding::{Kind, Prevalence};
 use crate::gather::Alike;
 use crate::identity::{Compared, HostIdentities, Identities, IdentityId};
 use crate::roster::{Asked, Roster};
+use bstr::BStr;
 use herdiff_model::knowledge::{Knowledge, Sign};
 use herdiff_model::pack::Query;
 use herdiff_model::row::Row;
+use std::collections::BTreeMap;
 
 /// A host's place in the roster that is looked at.
 pub(crate) type HostIndex = usize;
@@ -17,6 +19,9 @@ pub(crate) struct Event {
     pub(crate) host: HostIndex,
     pub(crate) change: Change,
 }
+
+/// What happened, with the hosts where it did, ascending.
+pub(crate) type Changes = BTreeMap<Change, Vec<HostIndex>>;
 
 /// What happened, apart from where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +57,8 @@ pub(crate) struct QueryView<'a> {
     pub(crate) asked: Asked<'a>,
     /// How many hosts have rows that lack a compared column, so that they are not compared.
     pub(crate) other_columns: usize,
+    /// The values that several hosts have, with how many.
+    pub(crate) shared: Vec<(&'a BStr, u32)>,
 }
 
 /// One thing on all the hosts that have it.
@@ -59,10 +66,8 @@ pub(crate) struct Deviation<'a> {
     /// The place of its query among the views.
     pub(crate) view: usize,
     pub(crate) change: Change,
-    /// The rows that are one thing. Usually one.
-    pub(crate) members: Vec<IdentityId>,
-    /// What makes them one thing, where there are several.
-    pub(crate) alike: Option<Alike>,
+    /// What makes its rows one thing, where there are several.
+    pub(crate) several: Option<Alike>,
     /// Ascending.
     pub(crate) hosts: Vec<HostIndex>,
     /// What the first of the hosts has; what the others have, where it is missing.
@@ -74,12 +79,24 @@ pub(crate) struct Deviation<'a> {
     pub(crate) prevalence: Prevalence,
     /// Bit n: the row shows the n-th sign that is known for its query.
     pub(crate) signs: u64,
+    /// The name that the others have and that this one is almost.
+    pub(crate) almost: Option<&'a BStr>,
     /// In bits: what the herd itself does not explain.
     pub(crate) surprise: f64,
     pub(crate) score: f64,
 }
 
-impl Deviation<'_> {
+impl<'a> Deviation<'a> {
+    /// Its rows, with what the others have instead, where they are changed.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (Row<'a>, Option<Row<'a>>)> {
+        std::iter::once((self.row, self.before)).chain(self.others.iter().copied())
+    }
+
+    /// How many rows it has.
+    pub(crate) fn members(&self) -> usize {
+        self.others.len() + 1
+    }
+
     /// The signs that the row shows.
     pub(crate) fn shown_signs<'k>(&self, knowledge: &'k Knowledge) -> impl Iterator<Item = &'k Sign> {
         let shown = self.signs;
@@ -97,7 +114,14 @@ impl Deviation<'_> {
 pub(crate) fn signs(row: Row<'_>, knowledge: &Knowledge) -> u64 {
     let holds = |sign: &Sign| row.get(sign.column.as_str()).is_some_and(|cell| sign.test.holds(cell));
     let signs = knowledge.signs.iter().take(64).enumerate();
-    signs.filter(|(_, sign)| holds(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
+    signs.filter(|(_, sign)| !sign.missing && holds(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
+}
+
+/// Which signs it is that a row is not there.
+pub(crate) fn signs_of_missing(row: Row<'_>, knowledge: &Knowledge) -> u64 {
+    let holds = |sign: &Sign| row.get(sign.column.as_str()).is_some_and(|cell| sign.test.holds(cell));
+    let signs = knowledge.signs.iter().take(64).enumerate();
+    signs.filter(|(_, sign)| sign.missing && holds(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
 }
 
 /// How many hosts have rows that cannot be compared.

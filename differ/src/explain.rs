@@ -65,7 +65,7 @@ pub(crate) fn why(
         Method::Herd => against_herd(deviation, view, hosts),
         Method::Baseline => against_baseline(deviation, view, hosts),
     };
-    match deviation.members.len() {
+    match deviation.members() {
         0 | 1 => {}
         2 if deviation.change.kind() != Kind::Added => why += "; one more row like this",
         more if deviation.change.kind() != Kind::Added => {
@@ -76,6 +76,9 @@ pub(crate) fn why(
     for sign in deviation.shown_signs(&view.knowledge) {
         why += "; ";
         why += &sign.say;
+    }
+    if let Some(name) = deviation.almost {
+        why += &format!("; almost the name of {}", value(name));
     }
     match deviation.prevalence.unknown {
         0 => {}
@@ -90,11 +93,11 @@ fn against_herd(deviation: &Deviation<'_>, view: &QueryView<'_>, hosts: &[HostNa
     let all = prevalence.present + prevalence.absent + prevalence.unknown;
     let on = listed(hosts);
     match deviation.change.kind() {
-        Kind::Added if hosts.len() == 1 && deviation.members.len() > 1 => {
-            format!("only on {on}, of {all}, {} times", deviation.members.len())
+        Kind::Added if hosts.len() == 1 && deviation.members() > 1 => {
+            format!("only on {on}, of {all}, {} times", deviation.members())
         }
         Kind::Added if hosts.len() == 1 => format!("only on {on}, of {all}"),
-        Kind::Added if deviation.members.len() > 1 => {
+        Kind::Added if deviation.members() > 1 => {
             format!("on {} of {all}, each a little different: {on}", hosts.len())
         }
         Kind::Added => format!("on {} of {all}: {on}", hosts.len()),

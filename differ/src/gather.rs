@@ -1,12 +1,21 @@
-//! Puts the events of all hosts together: what happened on many hosts, or many times on one, is one deviation.
+//! Puts the changes of all hosts together: what happened on many hosts, or many times on one, is one deviation.
 
-use crate::deviation::{Change, Deviation, Event, HostIndex, QueryView, signs};
+use crate::deviation::{Change, Changes, Deviation, HostIndex, QueryView, signs_of_missing};
 use crate::finding::{Kind, Prevalence};
 use crate::identity::{Counts, HostIdentities, IdentityId};
-use crate::surprise::{Fingerprint, Surprise};
-
+use crate::lookalike;
+use crate::usual::{FamilyId, Look, Usual, bits};
+use bstr::BStr;
 use herdiff_model::row::Row;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What was found out about single changes.
+#[derive(Default)]
+pub(crate) struct Weighed {
+    pub(crate) looks: HashMap<IdentityId, Look>,
+    /// For what is missing: the surprise, and how many hosts have it.
+    pub(crate) missing: HashMap<IdentityId, (f64, u32)>,
+}
 
 /// One query over all hosts of a roster.
 pub(crate) struct Gathering<'v, 'a> {
@@ -15,31 +24,40 @@ pub(crate) struct Gathering<'v, 'a> {
     pub(crate) view: &'v QueryView<'a>,
     pub(crate) hosts: &'v [HostIdentities],
     pub(crate) counts: &'v Counts,
-    pub(crate) surprise: &'v Surprise,
+    pub(crate) usual: &'v Usual<'a>,
+    pub(crate) weighed: &'v Weighed,
 }
 
 /// What makes several changes in the rows of one query one thing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Alike {
     /// They differ only in what is different everywhere, whichever hosts have them.
-    Everywhere(Fingerprint),
+    Everywhere(FamilyId),
     /// They are of one family, and on the same hosts: a thousand of them on one host must not bury what others have.
-    There(Fingerprint, Vec<HostIndex>),
+    There(FamilyId, Vec<HostIndex>),
+    /// Several hosts, and just these, have them all: one cause.
+    Together(Vec<HostIndex>),
     /// The same hosts lack them all: who empties an answer must not bury it, either.
     Gone(Vec<HostIndex>),
     /// The same hosts have them all otherwise, as after an upgrade.
     Otherwise(Vec<HostIndex>),
 }
 
+/// That so many hosts have the same rows by chance is not to be expected.
+const TOGETHER: usize = 3;
+
+/// So many different rows that only one host has are read together.
+const MANY: usize = 6;
+
 /// What happened, with all hosts to which it happened.
-struct Thing {
+struct Event {
     members: Vec<Change>,
-    alike: Option<Alike>,
+    alike: Alike,
     /// Ascending.
     hosts: Vec<HostIndex>,
 }
 
-/// One change of a thing, weighed.
+/// One change of an event, weighed.
 struct Candidate<'a> {
     change: Change,
     row: Row<'a>,
@@ -52,123 +70,149 @@ struct Candidate<'a> {
 }
 
 impl<'a> Gathering<'_, 'a> {
-    /// The deviations behind the events. `usual` finds the row that others have instead: in the herd, or in the baseline.
+    /// The deviations behind the changes. `usual` finds the row that others have instead: in the herd, or in the baseline.
     pub(crate) fn deviations(
         &self,
-        events: &[Event],
+        changes: Changes,
         usual: impl Fn(IdentityId) -> Option<Row<'a>>,
     ) -> Vec<Deviation<'a>> {
-        self.things(events).into_iter().filter_map(|thing| self.deviation(thing, &usual)).collect()
+        self.events(changes).into_iter().filter_map(|event| self.deviation(event, &usual)).collect()
     }
 
-    fn things(&self, events: &[Event]) -> Vec<Thing> {
-        let mut hosts_of: BTreeMap<Change, Vec<HostIndex>> = BTreeMap::new();
-        for event in events {
-            hosts_of.entry(event.change).or_default().push(event.host);
-        }
-        let mut things: Vec<Thing> = Vec::new();
-        let mut place_of: BTreeMap<Alike, usize> = BTreeMap::new();
-        for (change, mut hosts) in hosts_of {
-            hosts.sort_unstable();
-            let alike = self.alike(change, &hosts);
-            let next = things.len();
-            let place = alike.clone().map_or(next, |alike| *place_of.entry(alike).or_insert(next));
-            match things.get_mut(place) {
-                Some(thing) => {
-                    thing.members.push(change);
-                    thing.hosts.extend(hosts);
-                }
-                None => things.push(Thing { members: vec![change], alike, hosts }),
+    fn events(&self, changes: Changes) -> Vec<Event> {
+        // Who has many odd rows of many kinds in one query has one finding there.
+        let mut kinds: HashMap<&[HostIndex], usize> = HashMap::new();
+        for (change, hosts) in &changes {
+            if matches!(change, Change::Added(_)) {
+                *kinds.entry(hosts).or_default() += 1;
             }
         }
-        for thing in &mut things {
-            thing.hosts.sort_unstable();
-            thing.hosts.dedup();
+        let many: HashSet<Vec<HostIndex>> =
+            kinds.into_iter().filter(|&(_, rows)| rows >= MANY).map(|(hosts, _)| hosts.to_vec()).collect();
+        let mut events: Vec<Event> = Vec::new();
+        let mut place_of: HashMap<Alike, usize> = HashMap::new();
+        for (change, hosts) in changes {
+            let alike = self.alike(change, &hosts, &many);
+            let next = events.len();
+            let place = *place_of.entry(alike.clone()).or_insert(next);
+            match events.get_mut(place) {
+                Some(event) => {
+                    event.members.push(change);
+                    if matches!(event.alike, Alike::Everywhere(_)) {
+                        event.hosts.extend(hosts);
+                    }
+                }
+                None => events.push(Event { members: vec![change], alike, hosts }),
+            }
         }
-        things
+        for event in &mut events {
+            event.hosts.sort_unstable();
+            event.hosts.dedup();
+        }
+        events
     }
 
-    fn alike(&self, change: Change, hosts: &[HostIndex]) -> Option<Alike> {
+    fn alike(&self, change: Change, hosts: &[HostIndex], many: &HashSet<Vec<HostIndex>>) -> Alike {
         match change {
-            Change::Missing(_) => Some(Alike::Gone(hosts.to_vec())),
-            Change::Changed { .. } => Some(Alike::Otherwise(hosts.to_vec())),
-            Change::Added(id) => self.surprise.family(id).map(|family| {
-                if family.explains {
-                    Alike::Everywhere(family.form)
-                } else {
-                    Alike::There(family.form, hosts.to_vec())
+            Change::Missing(_) => Alike::Gone(hosts.to_vec()),
+            Change::Changed { .. } => Alike::Otherwise(hosts.to_vec()),
+            Change::Added(id) => {
+                let family = self.weighed.looks.get(&id).and_then(|look| look.family);
+                match family {
+                    Some(family) => Alike::Everywhere(family),
+                    None if hosts.len() >= TOGETHER || many.contains(hosts) => {
+                        Alike::Together(hosts.to_vec())
+                    }
+                    None => Alike::There(self.usual.family(id), hosts.to_vec()),
                 }
-            }),
+            }
         }
     }
 
     fn deviation(
         &self,
-        thing: Thing,
+        event: Event,
         usual: impl Fn(IdentityId) -> Option<Row<'a>>,
     ) -> Option<Deviation<'a>> {
-        let first = *thing.hosts.first()?;
+        let first = *event.hosts.first()?;
         let rows = |change: Change, host: HostIndex| match change {
             Change::Added(id) => Some((self.row(host, id)?, None)),
             Change::Missing(id) => Some((usual(id)?, None)),
             Change::Changed { from, to } => Some((self.row(host, to)?, Some(usual(from)?))),
         };
         // Of what the first host has, the most alarming stands for all; of equals the first.
-        let there = thing.members.iter().filter_map(|&change| {
+        let there = event.members.iter().filter_map(|&change| {
             let (row, before) = rows(change, first)?;
-            let signs = self.signs(change.kind(), row);
-            let (prevalence, surprise) = self.weigh(change, &thing);
+            let signs = self.signs(change, row);
+            let (prevalence, surprise) = self.weigh(change, &event);
             let alarm = surprise + self.danger(signs);
             Some(Candidate { change, row, before, signs, prevalence, surprise, alarm })
         });
         let lead = there.reduce(|best, other| if other.alarm > best.alarm { other } else { best })?;
-        let others = thing.members.iter().filter(|&&other| other != lead.change);
+        let others = event.members.iter().filter(|&&other| other != lead.change);
         let others =
-            others.filter_map(|&other| thing.hosts.iter().find_map(|&host| rows(other, host))).collect();
+            others.filter_map(|&other| event.hosts.iter().find_map(|&host| rows(other, host))).collect();
         Some(Deviation {
             view: self.place,
             change: lead.change,
-            members: thing.members.iter().map(|change| change.shown()).collect(),
-            alike: thing.alike.filter(|_| thing.members.len() > 1),
-            hosts: thing.hosts,
+            several: (event.members.len() > 1).then_some(event.alike),
+            hosts: event.hosts,
             row: lead.row,
             before: lead.before,
             others,
             prevalence: lead.prevalence,
             signs: lead.signs,
             surprise: lead.surprise,
+            almost: (lead.change.kind() == Kind::Added).then(|| self.almost(lead.change.shown())).flatten(),
             score: 0.0,
         })
     }
 
-    /// How common a change of a thing is, and how surprising.
-    fn weigh(&self, change: Change, thing: &Thing) -> (Prevalence, f64) {
-        let on = thing.hosts.len();
+    /// How common a change is, and how surprising.
+    fn weigh(&self, change: Change, event: &Event) -> (Prevalence, f64) {
         let alone = self.counts.prevalence(change.shown());
-        let prevalence = match thing.alike {
-            Some(Alike::Everywhere(_)) if thing.members.len() > 1 => alone.with_present(on as u32),
-            _ => alone,
-        };
-        let told = f64::from(alone.present + alone.absent);
-        let surprise = match change {
-            Change::Missing(_) => (told.max(1.0) / on.max(1) as f64).log2().max(0.0),
+        let several = event.members.len() > 1;
+        match change {
+            Change::Missing(id) => match self.weighed.missing.get(&id) {
+                Some(&(surprise, present)) => (alone.with_present(present), surprise),
+                None => (alone, bits(alone.present + alone.absent, event.hosts.len() as u32)),
+            },
             Change::Added(id) | Change::Changed { to: id, .. } => {
-                self.surprise.of(id, told, f64::from(prevalence.present))
+                let told = alone.present + alone.absent;
+                let known = self.weighed.looks.get(&id).copied();
+                let look = known.unwrap_or_else(|| self.usual.look(id, told));
+                let prevalence = match event.alike {
+                    Alike::Everywhere(_) if several => alone.with_present(event.hosts.len() as u32),
+                    _ => alone,
+                };
+                (prevalence, look.surprise)
             }
-        };
-        (prevalence, surprise)
+        }
+    }
+
+    /// The name of something that at least half of the hosts have, where this is almost it.
+    fn almost(&self, id: IdentityId) -> Option<&'a BStr> {
+        let columns = self.view.compared.columns();
+        let names =
+            columns.iter().enumerate().filter(|(_, column)| self.view.compared.key().contains(column));
+        let row = self.usual.columns.row(id)?;
+        names.into_iter().find_map(|(at, column)| {
+            let own = lookalike::name(row.get(column.as_str())?);
+            let mut known = self.usual.common_values(at);
+            known.find(|value| lookalike::are_alike(own, lookalike::name(value)))
+        })
     }
 
     fn row(&self, host: HostIndex, id: IdentityId) -> Option<Row<'a>> {
         self.hosts.get(host)?.row_of(id).and_then(|row| self.view.asked.row(row))
     }
 
-    /// Which signs a row shows. What is missing is not dangerous for what it was.
-    fn signs(&self, kind: Kind, row: Row<'_>) -> u64 {
-        if kind == Kind::Missing {
-            return 0;
+    /// Which signs a row shows. What is missing is dangerous for other reasons than what is there.
+    fn signs(&self, change: Change, row: Row<'_>) -> u64 {
+        match change.kind() {
+            Kind::Missing => signs_of_missing(row, &self.view.knowledge),
+            _ => self.usual.signs.get(change.shown().0 as usize).copied().unwrap_or_default(),
         }
-        signs(row, &self.view.knowledge)
     }
 
     fn danger(&self, signs: u64) -> f64 {
@@ -176,4 +220,13 @@ impl<'a> Gathering<'_, 'a> {
             self.view.knowledge.signs.iter().take(64).enumerate().filter(|(n, _)| signs >> n & 1 == 1);
         shown.map(|(_, sign)| sign.bits).sum()
     }
+}
+
+/// Changes with the hosts on which they are.
+pub(crate) fn of_events(events: Vec<crate::deviation::Event>) -> Changes {
+    let mut changes: Changes = BTreeMap::new();
+    for event in events {
+        changes.entry(event.change).or_default().push(event.host);
+    }
+    changes
 }

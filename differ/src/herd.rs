@@ -1,78 +1,169 @@
 //! Every host against its herd: what few have, what nearly all have and a few lack, and what a few have otherwise.
 
-use crate::deviation::{Deviation, Event, QueryView, other_columns};
-use crate::finding::Prevalence;
-use crate::gather::Gathering;
+use crate::deviation::{Change, Changes, Deviation, HostIndex, QueryView, other_columns};
+use crate::gather::{Gathering, Weighed};
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
-use crate::pairing;
 use crate::roster::Roster;
-use crate::surprise::Surprise;
+use crate::side_by_side::side_by_side;
+use crate::usual::{FamilyId, ThingId, Usual, bits};
+use crate::voices::Tail;
 use herdiff_model::knowledge::Tables;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Of the hosts that could tell, at most this share has a thing that is odd, and at least the rest a thing that is
-/// usual. Between the two, a herd is of two minds and neither is odd.
-const ODD_SHARE: f64 = 0.25;
+/// Of the hosts that could tell, at most this share has a thing that is odd. More, and the herd is of two minds.
+const ODD_SHARE: f64 = 0.45;
+/// At least this share has a thing that is usual, so that it can be missing.
+const USUAL_SHARE: f64 = 0.75;
+/// What is less surprising than this, in bits, is what most hosts have in some form, and is not looked at further.
+const FLOOR: f64 = 0.7;
 
 /// Looks at all queries of one herd.
 pub(crate) fn deviations<'a>(
     roster: &Roster<'a>,
     tables: &Tables,
 ) -> (Vec<QueryView<'a>>, Vec<Deviation<'a>>) {
-    let mut views = Vec::new();
-    let mut deviations = Vec::new();
-    for query in roster.bundle.pack.queries() {
-        let Some(asked) = roster.ask(query.name.as_str()) else { continue };
-        let knowledge = tables.of_query(query);
+    let queries: Vec<_> = roster.bundle.pack.queries().iter().collect();
+    let compared = side_by_side(&queries, |place, query| {
+        let asked = roster.ask(query.name.as_str())?;
+        let knowledge = tables.of_rows(query, asked.table.shapes());
         let compared = Compared::of(&[&asked], &knowledge);
         let mut identities = Identities::new();
         let hosts = identities.take_in(&asked, &compared);
-        let view =
-            QueryView { query, knowledge, compared, identities, asked, other_columns: other_columns(&hosts) };
-        deviations.extend(of_query(views.len(), &view, &hosts));
+        let usual = Usual::learn(&[(&asked, &hosts)], identities.len(), &compared, &knowledge);
+        let shared = usual.shared_values().collect();
+        let other_columns = other_columns(&hosts);
+        let view = QueryView { query, knowledge, compared, identities, asked, other_columns, shared };
+        let deviations = of_query(place, &view, &hosts, &usual);
+        Some((view, deviations))
+    });
+    let mut views = Vec::new();
+    let mut deviations = Vec::new();
+    for (view, mut of_query) in compared.into_iter().flatten() {
+        of_query.iter_mut().for_each(|deviation| deviation.view = views.len());
+        deviations.extend(of_query);
         views.push(view);
     }
     (views, deviations)
 }
 
-fn of_query<'a>(view_index: usize, view: &QueryView<'a>, hosts: &[HostIdentities]) -> Vec<Deviation<'a>> {
+fn of_query<'a>(
+    place: usize,
+    view: &QueryView<'a>,
+    hosts: &[HostIdentities],
+    usual: &Usual<'a>,
+) -> Vec<Deviation<'a>> {
     let counts = Counts::of(hosts, view.identities.len());
-    let events = events(view, hosts, &counts);
-    let surprise =
-        Surprise::learn(&[(&view.asked, hosts)], &view.identities, &view.compared, &view.knowledge);
-    // A row that is missing is shown as the first host has it that has it.
-    let usual =
-        |id: IdentityId| hosts.iter().find_map(|host| host.row_of(id)).and_then(|row| view.asked.row(row));
-    let gathering = Gathering { place: view_index, view, hosts, counts: &counts, surprise: &surprise };
-    gathering.deviations(&events, usual)
+    let mut weighed = Weighed::default();
+    let mut changes = odd(view, hosts, usual, &counts, &mut weighed);
+    changes.extend(missing(hosts, usual, &counts, &mut weighed));
+    let gathering = Gathering { place, view, hosts, counts: &counts, usual, weighed: &weighed };
+    gathering.deviations(changes, |id| usual.columns.row(id))
 }
 
-fn events(view: &QueryView<'_>, hosts: &[HostIdentities], counts: &Counts) -> Vec<Event> {
-    let share = |id: IdentityId| {
-        let Prevalence { present, absent, .. } = counts.prevalence(id);
-        (f64::from(present), f64::from(present + absent))
-    };
-    let all = || (0..view.identities.len() as u32).map(IdentityId);
-    // With fewer than three hosts that could tell there is no majority to differ from.
-    let odd: Vec<bool> = all()
-        .map(|id| {
-            let (present, told) = share(id);
-            told >= 3.0 && (present <= told * ODD_SHARE || present == 1.0)
-        })
-        .collect();
-    let usual: Vec<IdentityId> = all()
-        .filter(|&id| {
-            let (present, told) = share(id);
-            told >= 3.0 && (present >= told * (1.0 - ODD_SHARE) || present == told - 1.0)
-        })
-        .collect();
-    let is_odd = |id: IdentityId| odd.get(id.0 as usize) == Some(&true);
-    let mut events = Vec::new();
-    for (host, has) in hosts.iter().enumerate() {
-        let added: Vec<_> = has.rows.iter().map(|&(id, _)| id).filter(|&id| is_odd(id)).collect();
-        let lacking = lacking(has, &usual);
-        events.extend(pairing::events(host, &added, &lacking, &view.compared, &view.identities));
+/// What few hosts have.
+fn odd(
+    view: &QueryView<'_>,
+    hosts: &[HostIdentities],
+    usual: &Usual<'_>,
+    counts: &Counts,
+    weighed: &mut Weighed,
+) -> Changes {
+    let mut change_of: Vec<Option<Change>> = vec![None; view.identities.len()];
+    for (id, place) in (0..).map(IdentityId).zip(&mut change_of) {
+        let prevalence = counts.prevalence(id);
+        let told = prevalence.present + prevalence.absent;
+        // With fewer than three hosts that could tell there is no majority to differ from.
+        let is_odd = f64::from(prevalence.present) <= f64::from(told) * ODD_SHARE || prevalence.present == 1;
+        if told < 3 || !is_odd {
+            continue;
+        }
+        let look = usual.look(id, told);
+        if look.surprise < FLOOR {
+            continue;
+        }
+        let change = look.instead.map_or(Change::Added(id), |from| Change::Changed { from, to: id });
+        weighed.looks.insert(id, look);
+        *place = Some(change);
     }
-    events
+    let mut changes = Changes::new();
+    for (host, has) in hosts.iter().enumerate() {
+        for change in has.rows.iter().filter_map(|(id, _)| change_of.get(id.0 as usize).copied().flatten()) {
+            changes.entry(change).or_default().push(host);
+        }
+    }
+    changes
+}
+
+/// What nearly all hosts have: a thing, or where the thing is another one everywhere, one of its family.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Entity {
+    Thing(ThingId),
+    Family(FamilyId),
+}
+
+/// What a few hosts lack.
+fn missing(hosts: &[HostIdentities], usual: &Usual<'_>, counts: &Counts, weighed: &mut Weighed) -> Changes {
+    let whole: Vec<(HostIndex, &HostIdentities)> =
+        hosts.iter().enumerate().filter(|(_, host)| host.told == Told::Whole).collect();
+    let told = whole.len() as f64;
+    if told < 3.0 {
+        return Changes::new();
+    }
+    let is_usual = |on: u32| f64::from(on) >= told * USUAL_SHARE || f64::from(on) >= told - 1.0;
+    // Each entity is shown as the commonest of its rows.
+    let mut shown: BTreeMap<Entity, IdentityId> = BTreeMap::new();
+    let mut families_with_things = BTreeSet::new();
+    let present = |id: IdentityId| counts.prevalence(id).present;
+    for id in (0..counts.len() as u32).map(IdentityId) {
+        let (thing, family) = (usual.thing(id), usual.family(id));
+        let entity = if is_usual(usual.hosts_with(thing)) {
+            families_with_things.insert(family);
+            Entity::Thing(thing)
+        } else if is_usual(usual.hosts_with_family(family)) {
+            Entity::Family(family)
+        } else {
+            continue;
+        };
+        let best = shown.entry(entity).or_insert(id);
+        if present(id) > present(*best) {
+            *best = id;
+        }
+    }
+    shown.retain(
+        |entity, _| !matches!(entity, Entity::Family(family) if families_with_things.contains(family)),
+    );
+    let entities: Vec<Entity> = shown.keys().copied().collect();
+    let mut lacking: Vec<(HostIndex, Vec<Entity>)> = Vec::new();
+    let mut lack: BTreeMap<Entity, u32> = BTreeMap::new();
+    for (host, has) in whole {
+        let mut of_host: Vec<Entity> = has
+            .rows
+            .iter()
+            .flat_map(|&(id, _)| [Entity::Thing(usual.thing(id)), Entity::Family(usual.family(id))])
+            .collect();
+        of_host.sort_unstable();
+        let lacks: Vec<Entity> =
+            entities.iter().filter(|entity| of_host.binary_search(entity).is_err()).copied().collect();
+        lacks.iter().for_each(|entity| *lack.entry(*entity).or_default() += 1);
+        if !lacks.is_empty() {
+            lacking.push((host, lacks));
+        }
+    }
+    let rarest =
+        lacking.iter().filter_map(|(_, lacks)| lacks.iter().filter_map(|entity| lack.get(entity)).min());
+    let tail = Tail::of(rarest.copied(), hosts.len());
+    let mut changes = Changes::new();
+    for (host, lacks) in lacking {
+        for entity in lacks {
+            let (Some(&id), Some(&on)) = (shown.get(&entity), lack.get(&entity)) else { continue };
+            let surprise = bits(told as u32, tail.hosts(on));
+            if surprise >= FLOOR {
+                weighed.missing.insert(id, (surprise, told as u32 - on));
+                changes.entry(Change::Missing(id)).or_default().push(host);
+            }
+        }
+    }
+    changes
 }
 
 /// Those of the ascending `usual` that the host is known not to have.

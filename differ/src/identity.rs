@@ -61,8 +61,10 @@ impl Compared {
         let everywhere = |column: &ColumnName| usual.iter().all(|columns| columns.contains(column));
         let meant = |column: &&ColumnName| !knowledge.volatile.contains(column) && everywhere(column);
         let columns: Vec<_> = usual.first().into_iter().flatten().filter(meant).cloned().collect();
-        let key = knowledge.key.clone();
-        let key = if key.iter().all(|column| columns.contains(column)) { key } else { Vec::new() };
+        let wanted = &knowledge.key;
+        let key: Vec<_> = wanted.iter().filter(|column| columns.contains(column)).cloned().collect();
+        // Without the better part of its key, a row cannot be told from others of its kind.
+        let key = if key.len() * 2 > wanted.len() { key } else { Vec::new() };
         let union: BTreeSet<&ColumnName> = usual.iter().flatten().collect();
         let lost =
             union.into_iter().filter(|column| !everywhere(column) && !knowledge.volatile.contains(column));
@@ -77,6 +79,10 @@ impl Compared {
     /// True where a row is not wholly named by its key, so that it can have changed.
     pub(crate) fn can_change(&self) -> bool {
         !self.key.is_empty() && self.key.len() < self.columns.len()
+    }
+
+    pub(crate) fn key(&self) -> &[ColumnName] {
+        &self.key
     }
 
     pub(crate) fn columns(&self) -> &[ColumnName] {
@@ -185,7 +191,7 @@ impl Identities {
     }
 
     /// The identity of a row of the side that was taken in last.
-    pub(crate) fn of_row(&self, id: RowId) -> Option<IdentityId> {
+    fn of_row(&self, id: RowId) -> Option<IdentityId> {
         self.of_row.get(id.0 as usize).copied().flatten()
     }
 
@@ -275,6 +281,10 @@ impl Counts {
             }
         }
         counts
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.present.len()
     }
 
     pub(crate) fn prevalence(&self, id: IdentityId) -> Prevalence {

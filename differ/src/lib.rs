@@ -2,10 +2,12 @@
 //!
 //! A pure function of bundles: no network, no clock, no terminal; same bundles in, same findings out, in the same
 //! order. The way of the data:
-//! `roster` (which hosts) -> `identity` (what is compared) -> `herd` or `baseline` (what deviates) -> `surprise` and `score` (how much
+//! `roster` (which hosts) -> `identity` (what is compared) -> `herd` or `baseline` (what deviates) -> `usual` and `score` (how much
 //! it matters) -> `story` (what belongs together) -> `explain` (in words) -> [`Report`].
 
+mod accepted;
 mod baseline;
+mod columns;
 mod coverage;
 mod deviation;
 mod explain;
@@ -13,14 +15,21 @@ mod finding;
 mod gather;
 mod herd;
 mod identity;
+mod lookalike;
 mod pairing;
 mod report;
 mod roster;
+mod scope;
 mod score;
+mod side_by_side;
 mod story;
-mod surprise;
 mod template;
+mod usual;
+mod version;
+mod voices;
 
+pub use accepted::{Accepted, BadLine, Day, Entry};
 pub use coverage::{Coverage, QueryCoverage};
-pub use finding::{Finding, FindingId, Kind, Method, Part, Prevalence, Suspect};
-pub use report::{Note, Report, diff, outliers};
+pub use finding::{Cells, Finding, FindingId, Kind, Method, Part, Prevalence, Suspect};
+pub use report::{Note, Options, Report, diff, outliers};
+pub use scope::{Indicator, Likeness, Scope, Shared, Sighting, scope};

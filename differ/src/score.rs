@@ -1,30 +1,40 @@
-//! How much a deviation matters, in bits: how surprising it is in its herd, how much such a thing says about danger,
-//! and how quiet its class otherwise is. One odd row where no host has any is worth far more than one of fifty.
+//! How much a deviation matters, in bits: how surprising it is in its herd, and how much such a thing says about danger. What an
+//! upgrade explains matters less; what is older than everywhere else matters more.
 
-use crate::deviation::{Deviation, QueryView};
+use crate::deviation::{Deviation, HostIndex, QueryView};
 use crate::finding::{Kind, Method};
-use std::collections::HashMap;
-
-/// Deviations that are alike: how many of them a host usually has says what one more is worth.
-#[derive(PartialEq, Eq, Hash)]
-struct Class {
-    view: usize,
-    kind: Kind,
-    signs: u64,
-}
-
-impl Class {
-    fn of(deviation: &Deviation<'_>) -> Self {
-        Self { view: deviation.view, kind: deviation.change.kind(), signs: deviation.signs }
-    }
-}
+use crate::version;
+use bstr::BStr;
+use herdiff_model::row::Row;
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashSet};
 
 /// What a baseline's disagreement is worth, however many hosts share it.
 const NOT_IN_BASELINE: f64 = 4.0;
+/// Danger counts in full only for what is at least this surprising, or as surprising as anything can be in a small herd: what
+/// every host has is not dangerous for its name.
+const SURPRISING: f64 = 2.5;
+/// What an upgrade explains keeps this share of its bits.
+const EXPLAINED: f64 = 0.35;
+/// As many changed files on one host have a common cause, and where its packages are newer, that is known.
+const MANY: usize = 2;
+/// A release takes some packages back as it brings others forward.
+const FEW: usize = 10;
+/// A name that is almost another's.
+const IMPOSTOR: f64 = 3.0;
+/// A package that went back.
+const OLDER: f64 = 4.0;
 
 /// Sets the scores.
 pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], hosts: usize, method: Method) {
-    let noise = noise(deviations, hosts);
+    let mut upgraded: BTreeSet<HostIndex> = BTreeSet::new();
+    for deviation in deviations.iter() {
+        if versions(deviation, views).is_some_and(|(newer, _)| newer > 0) {
+            upgraded.extend(&deviation.hosts);
+        }
+    }
+    let known_contents = contents(views, hosts);
+    let surprising = SURPRISING.min((hosts.max(2) as f64).log2());
     for deviation in deviations {
         let Some(view) = views.get(deviation.view) else { continue };
         let known = match method {
@@ -32,24 +42,81 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
             Method::Baseline => NOT_IN_BASELINE,
         };
         let danger: f64 = deviation.shown_signs(&view.knowledge).map(|sign| sign.bits).sum();
-        let noise = noise.get(&Class::of(deviation)).copied().unwrap_or_default();
-        deviation.score = (known + deviation.surprise + view.knowledge.weight + danger) / (1.0 + noise);
+        let impostor = if deviation.almost.is_some() { IMPOSTOR } else { 0.0 };
+        let danger = danger + impostor;
+        let surprise = known + calibrated(deviation.surprise);
+        let danger = (danger + view.knowledge.weight) * (surprise / surprising).min(1.0);
+        deviation.score = match versions(deviation, views) {
+            Some((newer, older)) if newer > older * FEW => (surprise + danger) * EXPLAINED,
+            // Some are always late; who is alone with an older version went back.
+            Some(_) => surprise + danger + OLDER * ((surprise - 2.0) / 3.0).clamp(0.0, 1.0),
+            None if is_explained(deviation, view, &upgraded) || is_known(deviation, &known_contents) => {
+                (surprise + danger) * EXPLAINED
+            }
+            None => surprise + danger,
+        };
     }
 }
 
-/// How many deviations of a class the median host has. What an intruder did on fewer than half of the hosts, however
-/// often, does not make his own class look noisy.
-fn noise(deviations: &[Deviation<'_>], hosts: usize) -> HashMap<Class, f64> {
-    let mut counts: HashMap<Class, HashMap<usize, u32>> = HashMap::new();
-    for deviation in deviations {
-        let of_hosts = counts.entry(Class::of(deviation)).or_default();
-        deviation.hosts.iter().for_each(|&host| *of_hosts.entry(host).or_default() += 1);
+/// In a large herd something is always the only one of its kind: from some point on, more hosts make it little more telling.
+fn calibrated(surprise: f64) -> f64 {
+    surprise.min(PLAIN) + (surprise - PLAIN).max(0.0) * BEYOND
+}
+
+/// Up to here bits count in full, beyond by this share.
+const PLAIN: f64 = 5.6;
+const BEYOND: f64 = 0.35;
+
+/// Of a package's changes: how many went forward, and how many back.
+fn versions(deviation: &Deviation<'_>, views: &[QueryView<'_>]) -> Option<(usize, usize)> {
+    let view = views.get(deviation.view)?;
+    let is_package = view.knowledge.key.iter().any(|column| column.as_str() == "name")
+        && view.compared.columns().iter().any(|column| column.as_str() == "version");
+    if deviation.change.kind() != Kind::Changed || !is_package {
+        return None;
     }
-    let usual = |counts: HashMap<usize, u32>| {
-        let mut counts: Vec<u32> = counts.into_values().collect();
-        counts.sort_unstable_by(|a, b| b.cmp(a));
-        // Hosts that are not counted have none.
-        f64::from(counts.get(hosts / 2).copied().unwrap_or_default())
+    let changes = deviation
+        .rows()
+        .filter_map(|(row, before)| Some(version::compare(row.get("version")?, before?.get("version")?)));
+    let (mut newer, mut older) = (0, 0);
+    for order in changes {
+        match order {
+            Ordering::Greater => newer += 1,
+            Ordering::Less => older += 1,
+            // The same version in another state is nothing that an upgrade does.
+            Ordering::Equal => older += 1,
+        }
+    }
+    Some((newer, older))
+}
+
+/// Whether an upgrade of these hosts explains it: many changed files, or a service that still runs what was replaced.
+fn is_explained(deviation: &Deviation<'_>, view: &QueryView<'_>, upgraded: &BTreeSet<HostIndex>) -> bool {
+    let only_deleted = || {
+        deviation.rows().all(|(row, before)| {
+            let differs = view.compared.columns().iter().filter(|column| {
+                before.is_some_and(|before| before.get(column.as_str()) != row.get(column.as_str()))
+            });
+            differs.map(|column| column.as_str()).eq(["on_disk"])
+        })
     };
-    counts.into_iter().map(|(class, counts)| (class, usual(counts))).collect()
+    deviation.change.kind() == Kind::Changed
+        && deviation.hosts.iter().all(|host| upgraded.contains(host))
+        && (deviation.members() >= MANY || only_deleted())
+}
+
+/// Digests of contents that at least half of the hosts have.
+fn contents<'a>(views: &[QueryView<'a>], hosts: usize) -> HashSet<&'a BStr> {
+    let shared = views.iter().flat_map(|view| &view.shared);
+    let is_digest = |value: &BStr| value.len() >= 32 && value.iter().all(u8::is_ascii_hexdigit);
+    shared
+        .filter(|(value, on)| *on as usize * 2 >= hosts && is_digest(value))
+        .map(|(value, _)| *value)
+        .collect()
+}
+
+/// A file that is new in one place and on most hosts in another is none that an intruder brought.
+fn is_known(deviation: &Deviation<'_>, contents: &HashSet<&BStr>) -> bool {
+    let digest = |row: Row<'_>| row.iter().any(|(_, cell)| contents.contains(cell));
+    deviation.change.kind() == Kind::Added && deviation.rows().all(|(row, _)| digest(row))
 }

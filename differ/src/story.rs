@@ -4,12 +4,16 @@
 //! name: a path, a user, or (on the first host) a process id.
 
 use crate::deviation::{Deviation, HostIndex, QueryView};
+use crate::finding::Kind;
 use bstr::{BStr, ByteSlice};
 use herdiff_model::row::Row;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Below this many bits a deviation is a story of its own: it says too little to link others.
 const FLOOR: f64 = 2.0;
+
+/// That just these hosts, and so many, have several oddities is one cause.
+const TOGETHER: usize = 3;
 
 /// Shorter paths name too much.
 const SHORTEST_PATH: usize = 6;
@@ -27,6 +31,13 @@ pub(crate) fn stories(deviations: &[Deviation<'_>], views: &[QueryView<'_>]) -> 
             }
         });
     }
+    let mut together: HashMap<&[HostIndex], usize> = HashMap::new();
+    for &n in &worth {
+        let Some(deviation) = deviations.get(n).filter(|deviation| deviation.hosts.len() >= TOGETHER) else {
+            continue;
+        };
+        groups.join(*together.entry(&deviation.hosts).or_insert(n), n);
+    }
     let mut stories: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for n in 0..deviations.len() {
         stories.entry(groups.find(n)).or_default().push(n);
@@ -42,6 +53,7 @@ pub(crate) fn stories(deviations: &[Deviation<'_>], views: &[QueryView<'_>]) -> 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Token<'a> {
     Path(&'a BStr),
+    Gone(&'a BStr),
     User(&'a BStr),
     Process(&'a BStr),
 }
@@ -58,6 +70,14 @@ fn links<'d, 'a>(
     for (n, deviation) in worth.iter().filter_map(|&n| Some((n, deviations.get(n)?))) {
         let mut tokens = Vec::new();
         each_token(deviation.row, |token| tokens.push(token));
+        if deviation.change.kind() == Kind::Missing {
+            // What others have is named everywhere, and is gone from here with all that belongs to it.
+            tokens.iter_mut().for_each(|token| {
+                if let Token::Path(path) = *token {
+                    *token = Token::Gone(path);
+                }
+            });
+        }
         tokens.sort_unstable();
         tokens.dedup();
         for token in tokens {
@@ -66,45 +86,35 @@ fn links<'d, 'a>(
     }
     links.retain(|_, deviations| deviations.len() > 1);
 
-    let common = named_elsewhere(deviations, views, &links);
+    let common = named_elsewhere(views, &links);
     links.retain(|link, _| !common.contains(link));
     links
 }
 
-/// Those links whose thing is named by rows of other hosts, too: they link nothing.
+/// Those links whose thing is named by a value that more hosts share: they link nothing.
 fn named_elsewhere<'d, 'a>(
-    deviations: &'d [Deviation<'a>],
     views: &[QueryView<'a>],
     links: &BTreeMap<Link<'d, 'a>, Vec<usize>>,
 ) -> HashSet<Link<'d, 'a>> {
-    let mut candidates: HashMap<Token<'a>, Vec<&'d [HostIndex]>> = HashMap::new();
-    for (hosts, token) in links.keys().filter(|(_, token)| !matches!(token, Token::Process(_))) {
-        candidates.entry(*token).or_default().push(hosts);
+    let mut candidates: HashMap<&BStr, Vec<Link<'d, 'a>>> = HashMap::new();
+    for link in links.keys() {
+        if let Token::Path(name) | Token::User(name) = link.1 {
+            candidates.entry(name).or_default().push(*link);
+        }
     }
     let mut common = HashSet::new();
     if candidates.is_empty() {
         return common;
     }
-    let shown = deviations
-        .iter()
-        .flat_map(|deviation| deviation.members.iter().map(|&id| ((deviation.view, id), &*deviation.hosts)));
-    let hosts_of: HashMap<_, &'d [HostIndex]> = shown.collect();
-    for (n, view) in views.iter().enumerate() {
-        for (id, row) in view.asked.table.rows() {
-            let Some(identity) = view.identities.of_row(id) else { continue };
-            each_token(row, |token| {
-                let Some(claims) = candidates.get(&token) else { return };
-                let hosts = hosts_of.get(&(n, identity)).copied();
-                let is_elsewhere = |claim: &&&[HostIndex]| hosts.is_none_or(|hosts| !is_subset(hosts, claim));
-                common.extend(claims.iter().filter(is_elsewhere).map(|claim| (*claim, token)));
-            });
-        }
+    for (value, hosts) in views.iter().flat_map(|view| &view.shared) {
+        let mut named = |name: &BStr| {
+            let claims = candidates.get(name).into_iter().flatten();
+            common.extend(claims.filter(|(claim, _)| claim.len() < *hosts as usize).copied());
+        };
+        named(value);
+        paths(value, named);
     }
     common
-}
-
-fn is_subset(part: &[HostIndex], whole: &[HostIndex]) -> bool {
-    part.iter().all(|host| whole.binary_search(host).is_ok())
 }
 
 fn each_token<'a>(row: Row<'a>, mut found: impl FnMut(Token<'a>)) {

@@ -19,6 +19,25 @@ pub(crate) fn push(template: &mut Vec<u8>, value: &[u8]) {
     }
 }
 
+const SHORTEST_RANDOM: usize = 6;
+
+/// What is left of a value when the letters of its last name are only counted: the place, and how long the name is.
+pub(crate) fn outline(value: &[u8]) -> Option<Vec<u8>> {
+    let value = value.strip_suffix(b"/").unwrap_or(value);
+    let start =
+        value.iter().rposition(|byte| matches!(byte, b'/' | b' ' | b'=')).map_or(0, |place| place + 1);
+    let (place, name) = value.split_at(start);
+    // Short names are words.
+    if name.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() < SHORTEST_RANDOM {
+        return None;
+    }
+    let mut outline = Vec::new();
+    push(&mut outline, place);
+    outline.push(0);
+    outline.extend(name.iter().map(|byte| if byte.is_ascii_alphanumeric() { b'w' } else { *byte }));
+    Some(outline)
+}
+
 /// Shorter words of mixed letters and digits are names (`md5`, `x86`, `eth0`), longer ones are not.
 const RANDOM_LENGTH: usize = 8;
 

@@ -1,7 +1,7 @@
 //! What Herdiff's things are: rows, packs, outcomes, snapshots and the bundles that hold them.
 //!
 //! This crate knows no network, clock, terminal or runtime. It reads and writes bundles through `Read` and
-//! `Write` that its callers open.
+//! `Write` that its callers open; only where a file takes another one's place does it open them itself.
 
 pub mod bundle;
 pub mod knowledge;

@@ -58,6 +58,7 @@ coded! {
         HostKeyChanged "host-key-changed" 6 "the host key is not the one in known_hosts",
         HostKeyRevoked "host-key-revoked" 7 "the host key is revoked in known_hosts",
         AuthFailed "auth-failed" 8 "the host accepted none of our keys",
+        BecomeFailed "become-failed" 17 "the host did not let us become root",
         Timeout "timeout" 9 "a deadline passed",
         Protocol "protocol" 10 "what the host sent is not SSH as it should be",
         EngineMissing "engine-missing" 11 "there is no engine that could run there",
@@ -65,6 +66,7 @@ coded! {
         OutputLimit "output-limit" 13 "the host sent more than the limit",
         MalformedOutput "malformed-output" 14 "the answer is not what an engine prints",
         Interrupted "interrupted" 15 "the sweep was stopped before the host was done",
+        Unknown "unknown" 16 "what is known of it was lost with a part of a bundle",
     }
 }
 
@@ -93,6 +95,7 @@ coded! {
         OutputLimit "output-limit" 4 "the answer was longer than the limit",
         Malformed "malformed" 5 "the answer could not be read",
         NotAsked "not-asked" 6 "the pack does not ask this on such a host",
+        Unknown "unknown" 7 "its rows were lost with a part of a bundle",
     }
 }
 

@@ -93,6 +93,13 @@ pub struct Cells<'a> {
     rest: &'a [u8],
 }
 
+impl<'a> Cells<'a> {
+    /// Cells as they are stored, one after the other.
+    pub(crate) fn over(cells: &'a [u8]) -> Self {
+        Self { rest: cells }
+    }
+}
+
 impl<'a> Iterator for Cells<'a> {
     type Item = &'a BStr;
 
@@ -130,6 +137,18 @@ fn read_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 pub(crate) fn cells_len(bytes: &[u8], count: usize) -> Option<usize> {
     let mut cells = Cells { rest: bytes };
     (cells.by_ref().take(count).count() == count).then(|| bytes.len() - cells.rest.len())
+}
+
+/// The same, where every length has no byte more than it needs, so that equal rows are equal bytes.
+pub(crate) fn canonical_cells_len(bytes: &[u8], count: usize) -> Option<usize> {
+    let mut rest = bytes;
+    for _ in 0..count {
+        let (length, behind) = read_length(rest)?;
+        let taken = rest.len() - behind.len();
+        let last = rest.get(taken.checked_sub(1)?)?;
+        rest = (taken == 1 || *last != 0).then_some(behind)?.get(length..)?;
+    }
+    Some(bytes.len() - rest.len())
 }
 
 /// Rows of one query that have the same columns, as they came from one host.
@@ -188,6 +207,39 @@ impl RowBatch {
     /// The rows in the order in which they came.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         self.encoded().map(|cells| Row::new(&self.columns, cells))
+    }
+
+    /// A batch from cells as a file holds them: these rows and nothing else, each length in as few bytes as it needs. `None` where they are
+    /// not that.
+    pub(crate) fn from_cells(columns: Columns, rows: usize, cells: Vec<u8>) -> Option<Self> {
+        let width = columns.len();
+        let mut ends = Vec::new();
+        let mut rest = cells.as_slice();
+        for _ in 0..rows {
+            // A row without columns takes no bytes: only one can be told from nothing.
+            let length = canonical_cells_len(rest, width).filter(|&length| length > 0)?;
+            rest = rest.get(length..)?;
+            ends.push(cells.len() - rest.len());
+        }
+        let order = (0..width).collect();
+        rest.is_empty().then_some(Self { columns, order, cells, ends })
+    }
+
+    /// An empty batch for rows whose cells come in the order of the columns.
+    pub(crate) fn of_columns(columns: Columns) -> Self {
+        let order = (0..columns.len()).collect();
+        Self { columns, order, cells: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Adds a row of these columns, as another batch or a table holds it.
+    pub(crate) fn push_encoded(&mut self, cells: &[u8]) {
+        self.cells.extend_from_slice(cells);
+        self.ends.push(self.cells.len());
+    }
+
+    /// All rows, one after the other.
+    pub(crate) fn cells(&self) -> &[u8] {
+        &self.cells
     }
 
     pub(crate) fn encoded(&self) -> impl Iterator<Item = &[u8]> {

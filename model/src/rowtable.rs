@@ -84,7 +84,7 @@ impl RowTable {
         ids.extend(batch.encoded().map(|cells| self.intern_row(shape, cells)));
     }
 
-    fn intern_shape(&mut self, columns: &Columns) -> ShapeId {
+    pub(crate) fn intern_shape(&mut self, columns: &Columns) -> ShapeId {
         let known = self.shapes.iter().position(|shape| shape == columns);
         ShapeId(known.unwrap_or_else(|| {
             self.append_shape(columns.clone());
@@ -92,7 +92,7 @@ impl RowTable {
         }) as u32)
     }
 
-    fn intern_row(&mut self, shape: ShapeId, cells: &[u8]) -> RowId {
+    pub(crate) fn intern_row(&mut self, shape: ShapeId, cells: &[u8]) -> RowId {
         let Self { rows, index, hasher, .. } = self;
         let hash = hasher.hash_one((shape, cells));
         if let Some(id) = index.find(hash, |&id| rows.get(id) == Some((shape, cells))) {
@@ -101,6 +101,18 @@ impl RowTable {
         let id = rows.push(shape, cells);
         index.insert_unique(hash, id, |&other| hasher.hash_one(rows.get(other).unwrap_or_default()));
         id
+    }
+
+    /// These rows, as a host would have sent them.
+    pub(crate) fn batches(&self, ids: &[RowId]) -> Vec<RowBatch> {
+        let mut batches: Vec<Option<RowBatch>> = vec![None; self.shapes.len()];
+        for (shape, cells) in ids.iter().filter_map(|&id| self.rows.get(id)) {
+            let at = shape.0 as usize;
+            if let (Some(batch), Some(columns)) = (batches.get_mut(at), self.shapes.get(at)) {
+                batch.get_or_insert_with(|| RowBatch::of_columns(columns.clone())).push_encoded(cells);
+            }
+        }
+        batches.into_iter().flatten().collect()
     }
 
     pub(crate) fn encoded(&self, id: RowId) -> Option<(ShapeId, &[u8])> {

@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub receipt: Receipt,
     /// One for each query of the pack, in its order.
     pub queries: Vec<QueryOutcome>,
+    /// Where sweeps were merged, which of them it is from.
+    pub part: u32,
 }
 
 impl Snapshot {
@@ -33,6 +35,7 @@ impl Snapshot {
 
 /// What was placed and run on a host, what it cost, and that nothing was left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Receipt {
     /// Where the host was reached, as `address:port`.
     pub address: String,

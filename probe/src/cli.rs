@@ -1,7 +1,7 @@
 //! The command line: our own sweep, and osqueryi's flags where clients use them.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -166,43 +166,66 @@ pub(crate) fn run(
         let written = output.write_all(said.as_bytes()).and_then(|()| output.flush());
         return ExitCode::from(u8::from(written.is_err()));
     }
-    let root = options.root.or(environment_root).filter(|root| !root.is_empty());
+    let root = options.root.clone().or(environment_root).filter(|root| !root.is_empty());
     let root = root.as_deref().unwrap_or(OsStr::new("/"));
-    let host = match Root::below(root) {
-        Ok(root) => Arc::new(Host::new(root)),
-        Err(errno) => {
-            let words = crate::host::os_words(errno);
-            let _ = writeln!(errors, "Error: cannot use {} as root: {words}", root.display());
-            return ExitCode::from(USAGE);
-        }
+    let said = match options.mode {
+        Mode::Sweep => sweep_root(root, input, output),
+        _ => ask_root(root, &options, input, output, errors),
     };
-    crate::restraint::apply(host.is_live());
-    let engine = match Engine::new(host) {
-        Ok(engine) => engine,
-        Err(error) => {
-            let _ = writeln!(errors, "Error: SQLite did not start: {error}");
-            return ExitCode::from(USAGE);
+    said.unwrap_or_else(|(status, words)| {
+        let _ = writeln!(errors, "Error: {words}");
+        ExitCode::from(status)
+    })
+}
+
+/// A status and its reason.
+type Refusal = (u8, String);
+
+fn host_below(root: &OsStr) -> Result<Host, Refusal> {
+    let refuse =
+        |errno| (USAGE, format!("cannot use {} as root: {}", root.display(), crate::host::os_words(errno)));
+    Root::below(root).map(Host::new).map_err(refuse)
+}
+
+fn sweep_root(root: &OsStr, input: &mut dyn BufRead, output: &mut dyn Write) -> Result<ExitCode, Refusal> {
+    let live = host_below(root)?.is_live();
+    crate::restraint::step_back();
+    let workers = (0..sweep::WORKERS).map(|_| sweep::Worker::start()).collect::<Result<Vec<_>, _>>();
+    let workers = workers.map_err(|error| (NO_SWEEP, format!("no thread can be started: {error}")))?;
+    let packet_filter = crate::restraint::apply(live).map(Arc::new);
+    let host = || {
+        let host = host_below(root).map_err(|(_, words)| io::Error::other(words))?;
+        if let Some(socket) = &packet_filter {
+            host.keep_packet_filter(Arc::clone(socket));
         }
+        Ok(host)
     };
-    match options.mode {
-        Mode::Sweep => match sweep::run(&engine, input, output) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                let _ = writeln!(errors, "Error: {error}");
-                ExitCode::from(NO_SWEEP)
-            }
-        },
-        _ => {
-            let style =
-                shell::Style { format: options.format, separator: options.separator, header: options.header };
-            let status = if options.statements.is_empty() {
-                shell::interactive(&engine, &style, input, output, errors)
-            } else {
-                shell::once(&engine, &style, &options.statements.join(";\n"), output, errors)
-            };
-            ExitCode::from(status)
-        }
+    sweep::run(workers, &host, input, output).map_err(|error| (NO_SWEEP, error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ask_root(
+    root: &OsStr,
+    options: &Options,
+    input: &mut dyn BufRead,
+    output: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> Result<ExitCode, Refusal> {
+    let host = host_below(root)?;
+    crate::restraint::step_back();
+    if let Some(socket) = crate::restraint::apply(host.is_live()) {
+        host.keep_packet_filter(Arc::new(socket));
     }
+    let engine =
+        Engine::new(Arc::new(host)).map_err(|error| (USAGE, format!("SQLite did not start: {error}")))?;
+    let style =
+        shell::Style { format: options.format, separator: options.separator.clone(), header: options.header };
+    let status = if options.statements.is_empty() {
+        shell::interactive(&engine, &style, input, output, errors)
+    } else {
+        shell::once(&engine, &style, &options.statements.join(";\n"), output, errors)
+    };
+    Ok(ExitCode::from(status))
 }
 
 #[cfg(test)]

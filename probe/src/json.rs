@@ -1,8 +1,7 @@
 //! JSON as osqueryi prints it: every value a string, bytes left as they are.
 
+use herdiff_sql::real_text;
 use rusqlite::types::ValueRef;
-
-use crate::sql::real_text;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 

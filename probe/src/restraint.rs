@@ -7,30 +7,40 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, nice, setrlimit};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule,
 };
+
+use crate::host::PacketFilter;
 
 /// Others come first.
 const NICE: i32 = 10;
 
 static CORE: OnceLock<Rlimit> = OnceLock::new();
 
-/// Steps back behind other processes and gives up what is not needed. `live` tells whether the running system is
-/// read; for another root the kernel must resolve paths by a call whose flags no filter can see.
-pub(crate) fn apply(live: bool) {
+/// Steps back behind other processes, before any thread is started: each has a priority of its own.
+pub(crate) fn step_back() {
     // All of this makes the probe safer; nothing of it is needed for a true answer.
     let _ = nice(NICE);
     let core = CORE.get_or_init(|| getrlimit(Resource::Core));
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum });
-    if let Ok(program) = program(live) {
-        let _ = seccompiler::apply_filter(&program);
-    }
 }
 
-/// The limit for core dumps that this process was started with: `apply` changes it, a crash must write nothing.
+/// Gives up what is not needed, in all threads. `live` tells whether the running system is read; for another root the
+/// kernel must resolve paths by a call whose flags no filter can see. Returns the one internet socket that remains,
+/// with which nothing can be reached.
+pub(crate) fn apply(live: bool) -> Option<PacketFilter> {
+    let packet_filter = (live && geteuid().is_root()).then(PacketFilter::open).flatten();
+    let number = packet_filter.as_ref().map(PacketFilter::number);
+    let applied =
+        program(live, number).is_ok_and(|program| seccompiler::apply_filter_all_threads(&program).is_ok());
+    // Where nothing keeps it from being used, it is given up.
+    packet_filter.filter(|_| applied)
+}
+
+/// The limit for core dumps that this process was started with: `step_back` changes it, a crash must write nothing.
 pub(crate) fn core_limit() -> Rlimit {
     CORE.get().cloned().unwrap_or_else(|| getrlimit(Resource::Core))
 }
@@ -78,6 +88,34 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_bind,
     libc::SYS_listen,
     libc::SYS_tkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_pidfd_send_signal,
+    // A way around all of the others.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    // Whoever duplicates a socket gives it another number.
+    libc::SYS_dup,
+    libc::SYS_dup3,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_mount_setattr,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_quotactl,
+    libc::SYS_acct,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_kexec_load,
+    libc::SYS_sendmmsg,
 ];
 
 /// The older forms of some of them, which newer architectures never had.
@@ -99,11 +137,17 @@ const OLD: &[libc::c_long] = &[
     libc::SYS_lchown,
     libc::SYS_utime,
     libc::SYS_utimes,
+    libc::SYS_futimesat,
+    libc::SYS_dup2,
+    libc::SYS_kexec_file_load,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[libc::c_long] = &[];
 
-fn program(live: bool) -> Result<BpfProgram, BackendError> {
+/// What could reach somebody through the socket of that number.
+const USES_OF_A_SOCKET: [libc::c_long; 3] = [libc::SYS_connect, libc::SYS_sendto, libc::SYS_sendmsg];
+
+fn program(live: bool, packet_filter: Option<i32>) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         REFUSED.iter().chain(OLD).map(|call| (*call, Vec::new())).collect();
     // A socket to anything but this machine and its kernel.
@@ -117,6 +161,14 @@ fn program(live: bool) -> Result<BpfProgram, BackendError> {
         rules.entry(libc::SYS_openat).or_default().push(has(2, flag)?);
         #[cfg(target_arch = "x86_64")]
         rules.entry(libc::SYS_open).or_default().push(has(1, flag)?);
+    }
+    for command in [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC] {
+        rules.entry(libc::SYS_fcntl).or_default().push(equal(1, command)?);
+    }
+    if let Some(number) = packet_filter {
+        for call in USES_OF_A_SOCKET {
+            rules.entry(call).or_default().push(equal(0, number)?);
+        }
     }
     if live {
         rules.insert(libc::SYS_openat2, Vec::new());
@@ -141,7 +193,7 @@ fn has(argument: u8, flag: i32) -> Result<SeccompRule, BackendError> {
 #[cfg(test)]
 mod tests {
     use std::io::ErrorKind;
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
     use std::os::unix::net::UnixListener;
     use std::process::Command;
 
@@ -154,8 +206,18 @@ mod tests {
         std::fs::write(&file, "content").unwrap();
         // The filter holds for the thread that asks for it, and this one ends.
         let tried = std::thread::spawn(move || {
-            seccompiler::apply_filter(&program(true).unwrap()).unwrap();
-            let refused: [(&str, Option<ErrorKind>); 7] = [
+            let kept = PacketFilter::open().unwrap();
+            seccompiler::apply_filter(&program(true, Some(kept.number())).unwrap()).unwrap();
+            let there = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
+            let refused: [(&str, Option<ErrorKind>); 10] = [
+                ("connect", rustix::net::connect(kept.socket(), &there).err().map(|errno| errno.kind())),
+                (
+                    "send",
+                    rustix::net::sendto(kept.socket(), b"x", rustix::net::SendFlags::empty(), &there)
+                        .err()
+                        .map(|errno| errno.kind()),
+                ),
+                ("duplicate", rustix::io::dup(kept.socket()).err().map(|errno| errno.kind())),
                 ("write", std::fs::write(&file, "x").err().map(|error| error.kind())),
                 ("create", std::fs::write(file.with_extension("new"), "x").err().map(|error| error.kind())),
                 ("remove", std::fs::remove_file(&file).err().map(|error| error.kind())),

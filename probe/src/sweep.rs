@@ -3,50 +3,78 @@
 //! A line is written while its rows come, and its end says what was not seen, so that a query of a million rows
 //! needs no more memory here than one of ten.
 
+mod answer;
+mod packed;
 mod request;
+mod worker;
 
 use std::io::{self, BufRead, Read, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::json::{push_string, push_value};
-use crate::sql::{Engine, Limit, Limits, Next, RowView, Sink, SqlErrorKind};
+use crate::host::Host;
+use crate::json::push_string;
+use crate::sql::{Limit, SqlErrorKind};
+use answer::{push_costs, push_cut, push_number, push_refusal};
 use request::Request;
+use worker::Part;
+pub(crate) use worker::Worker;
 
 /// The version of the lines.
 const PROTOCOL: u32 = 1;
 /// A pack is not longer than this.
 const REQUEST_BYTES: u64 = 16 << 20;
-/// Rows are handed to the stream in pieces of this size.
-const PIECE_BYTES: usize = 64 << 10;
+/// A query that hangs is left behind; so many may.
+pub(crate) const WORKERS: usize = 4;
+/// Queries end by themselves when their time is over. What has not ended this long after it hangs.
+const GRACE: Duration = Duration::from_secs(2);
 
-/// Answers a pack.
+/// Answers a pack with the help of workers. `host` makes the host for each of them.
 ///
 /// # Errors
 /// When the pack cannot be read, or nobody reads the answer.
-pub(crate) fn run(engine: &Engine, input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn run(
+    workers: Vec<Worker>,
+    host: &dyn Fn() -> io::Result<Host>,
+    input: &mut dyn BufRead,
+    output: &mut dyn Write,
+) -> io::Result<()> {
     let mut pack = Vec::new();
     input.take(REQUEST_BYTES + 1).read_to_end(&mut pack)?;
     if pack.len() as u64 > REQUEST_BYTES {
         return Err(io::Error::other("the pack is too long"));
     }
-    let request = Request::parse(&pack).map_err(io::Error::other)?;
-    hello(engine, output)?;
-    for query in &request.queries {
-        let mut answer = Answer::new(&query.name, &request, output);
-        let outcome = engine.run(&query.sql, Limits { time: request.time }, &mut answer)?;
-        match outcome {
-            Ok(outcome) => answer.end(engine, outcome.cut)?,
-            Err(error) if error.kind == SqlErrorKind::Timeout && answer.begun() => {
-                answer.end(engine, Some(Limit::Time))?;
+    let request = Arc::new(Request::parse(&pack).map_err(io::Error::other)?);
+    let first = host()?;
+    hello(&first, output)?;
+    let mut packed;
+    let output: &mut dyn Write = if request.packed {
+        packed = packed::Packed::new(output);
+        &mut packed
+    } else {
+        output
+    };
+    let mut workers = workers.into_iter();
+    let mut worker = workers.next();
+    if let Some(worker) = &worker {
+        worker.look_at(first);
+    }
+    for (place, query) in request.queries.iter().enumerate() {
+        let hangs = match &worker {
+            Some(worker) => !answer(worker, &request, place, output)?,
+            None => {
+                let words = "not run: too many queries before it hang";
+                refuse(&query.name, words, Instant::now(), output)?;
+                false
             }
-            Err(error) if answer.begun() => {
-                // The rows until here are true, but they are not all.
-                engine.host().note(&query.name, &error.words);
-                answer.end(engine, None)?;
+        };
+        if hangs {
+            worker = workers.next();
+            if let Some(worker) = &worker {
+                worker.look_at(host()?);
             }
-            Err(error) => answer.refuse(&error.words, error.kind)?,
         }
     }
     let mut line = Vec::new();
@@ -58,7 +86,50 @@ pub(crate) fn run(engine: &Engine, input: &mut dyn BufRead, output: &mut dyn Wri
     output.flush()
 }
 
-fn hello(engine: &Engine, output: &mut dyn Write) -> io::Result<()> {
+/// Writes the line of one query as it comes. False: the worker hangs, and the line was ended for it.
+fn answer(worker: &Worker, request: &Arc<Request>, place: usize, output: &mut dyn Write) -> io::Result<bool> {
+    let began = Instant::now();
+    let cpu_before = cpu_time();
+    let deadline = request.time.and_then(|time| began.checked_add(time)?.checked_add(GRACE));
+    worker.ask(request, place);
+    let mut begun = false;
+    loop {
+        match worker.next(deadline) {
+            Some(Part::Rows(bytes)) => {
+                output.write_all(&bytes)?;
+                begun = true;
+            }
+            Some(Part::End(bytes)) => {
+                output.write_all(&bytes)?;
+                output.flush()?;
+                return Ok(true);
+            }
+            None if begun => {
+                let mut line = b"],\"unread\":[".to_vec();
+                push_cut(&mut line, Some(Limit::Time));
+                push_costs(&mut line, began, cpu_before);
+                output.write_all(&line)?;
+                output.flush()?;
+                return Ok(false);
+            }
+            None => {
+                let name = request.queries.get(place).map_or("", |query| query.name.as_str());
+                refuse(name, "the host did not answer: a read hangs", began, output)?;
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn refuse(name: &str, words: &str, began: Instant, output: &mut dyn Write) -> io::Result<()> {
+    let mut line = Vec::new();
+    push_refusal(&mut line, name, words, SqlErrorKind::Timeout);
+    push_costs(&mut line, began, cpu_time());
+    output.write_all(&line)?;
+    output.flush()
+}
+
+fn hello(host: &Host, output: &mut dyn Write) -> io::Result<()> {
     let mut line = Vec::new();
     line.extend_from_slice(b"{\"probe\":");
     push_string(&mut line, env!("CARGO_PKG_VERSION").as_bytes());
@@ -67,16 +138,11 @@ fn hello(engine: &Engine, output: &mut dyn Write) -> io::Result<()> {
     push_string(&mut line, std::env::consts::ARCH.as_bytes());
     push_number(&mut line, ",\"uid\":", u128::from(rustix::process::geteuid().as_raw()));
     line.extend_from_slice(b",\"root\":");
-    push_string(&mut line, engine.host().root_name());
+    push_string(&mut line, host.root_name());
     push_number(&mut line, ",\"pid\":", u128::from(std::process::id()));
     line.extend_from_slice(b"}\n");
     output.write_all(&line)?;
     output.flush()
-}
-
-fn push_number(line: &mut Vec<u8>, key: &str, number: u128) {
-    line.extend_from_slice(key.as_bytes());
-    line.extend_from_slice(number.to_string().as_bytes());
 }
 
 /// Processor time of this process so far.
@@ -90,175 +156,4 @@ fn max_rss_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
-}
-
-/// The line of one query.
-struct Answer<'a> {
-    name: &'a str,
-    max_rows: u64,
-    max_bytes: u64,
-    output: &'a mut dyn Write,
-    line: Vec<u8>,
-    names: Vec<String>,
-    /// For each column of the line its place in the statement.
-    places: Vec<usize>,
-    rows: u64,
-    bytes: u64,
-    began: Instant,
-    cpu_before: Duration,
-}
-
-impl<'a> Answer<'a> {
-    fn new(name: &'a str, request: &Request, output: &'a mut dyn Write) -> Self {
-        Answer {
-            name,
-            max_rows: request.max_rows,
-            max_bytes: request.max_bytes,
-            output,
-            line: Vec::new(),
-            names: Vec::new(),
-            places: Vec::new(),
-            rows: 0,
-            bytes: 0,
-            began: Instant::now(),
-            cpu_before: cpu_time(),
-        }
-    }
-
-    /// Whether a row was taken; before the first one the query may still become a refusal.
-    fn begun(&self) -> bool {
-        self.rows > 0
-    }
-
-    fn push_head(&mut self) {
-        self.line.extend_from_slice(b"{\"query\":");
-        push_string(&mut self.line, self.name.as_bytes());
-        self.line.extend_from_slice(b",\"columns\":[");
-        for (number, name) in self.names.iter().enumerate() {
-            if number > 0 {
-                self.line.push(b',');
-            }
-            push_string(&mut self.line, name.as_bytes());
-        }
-        self.line.extend_from_slice(b"],\"rows\":[");
-    }
-
-    fn push_times(&mut self) {
-        push_number(&mut self.line, ",\"wall_us\":", self.began.elapsed().as_micros());
-        push_number(&mut self.line, ",\"cpu_us\":", cpu_time().saturating_sub(self.cpu_before).as_micros());
-        self.line.extend_from_slice(b"}\n");
-    }
-
-    fn end(mut self, engine: &Engine, cut: Option<Limit>) -> io::Result<()> {
-        if !self.begun() {
-            self.push_head();
-        }
-        self.line.extend_from_slice(b"],\"unread\":[");
-        for (number, entry) in engine.host().unread().into_iter().enumerate() {
-            if number > 0 {
-                self.line.push(b',');
-            }
-            self.line.extend_from_slice(b"{\"what\":");
-            push_string(&mut self.line, &entry.what);
-            self.line.extend_from_slice(b",\"why\":");
-            push_string(&mut self.line, entry.why.as_bytes());
-            push_number(&mut self.line, ",\"count\":", u128::from(entry.count));
-            self.line.push(b'}');
-        }
-        self.line.extend_from_slice(match cut {
-            None => b"],\"cut\":null",
-            Some(Limit::Rows) => b"],\"cut\":{\"limit\":\"rows\"}",
-            Some(Limit::Bytes) => b"],\"cut\":{\"limit\":\"bytes\"}",
-            Some(Limit::Time) => b"],\"cut\":{\"limit\":\"time\"}",
-        });
-        self.push_times();
-        self.output.write_all(&self.line)?;
-        self.output.flush()
-    }
-
-    fn refuse(mut self, words: &str, kind: SqlErrorKind) -> io::Result<()> {
-        self.line.extend_from_slice(b"{\"query\":");
-        push_string(&mut self.line, self.name.as_bytes());
-        self.line.extend_from_slice(b",\"error\":");
-        push_string(&mut self.line, words.as_bytes());
-        self.line.extend_from_slice(b",\"kind\":");
-        let kind = match kind {
-            SqlErrorKind::Sql => "sql",
-            SqlErrorKind::Constraint => "constraint",
-            SqlErrorKind::Unsupported => "unsupported",
-            SqlErrorKind::Timeout => "timeout",
-            SqlErrorKind::Internal => "internal",
-        };
-        push_string(&mut self.line, kind.as_bytes());
-        self.push_times();
-        self.output.write_all(&self.line)?;
-        self.output.flush()
-    }
-}
-
-impl Sink for Answer<'_> {
-    fn columns(&mut self, names: &[&str]) -> io::Result<()> {
-        let mut unique: Vec<String> = Vec::new();
-        let mut places = Vec::new();
-        for (place, name) in names.iter().enumerate() {
-            match unique.iter().position(|known| known == name) {
-                Some(known) => {
-                    if let Some(slot) = places.get_mut(known) {
-                        *slot = place;
-                    }
-                }
-                None => {
-                    unique.push((*name).to_owned());
-                    places.push(place);
-                }
-            }
-        }
-        if !self.begun() {
-            self.names = unique;
-            self.places = places;
-        } else {
-            // A second statement: its rows go under the first one's columns, by name.
-            self.places = self
-                .names
-                .iter()
-                .map(|name| {
-                    let known = unique.iter().position(|other| other == name);
-                    known.and_then(|at| places.get(at).copied()).unwrap_or(usize::MAX)
-                })
-                .collect();
-        }
-        Ok(())
-    }
-
-    fn row(&mut self, row: &RowView<'_, '_>) -> io::Result<Next> {
-        if self.rows >= self.max_rows {
-            return Ok(Next::Stop(Limit::Rows));
-        }
-        let before = self.line.len();
-        if self.rows == 0 {
-            self.push_head();
-        } else {
-            self.line.push(b',');
-        }
-        self.line.push(b'[');
-        for (number, place) in self.places.iter().enumerate() {
-            if number > 0 {
-                self.line.push(b',');
-            }
-            push_value(&mut self.line, row.value(*place));
-        }
-        self.line.push(b']');
-        let size = (self.line.len() - before) as u64;
-        if self.bytes + size > self.max_bytes && self.rows > 0 {
-            self.line.truncate(before);
-            return Ok(Next::Stop(Limit::Bytes));
-        }
-        self.bytes += size;
-        self.rows += 1;
-        if self.line.len() >= PIECE_BYTES {
-            self.output.write_all(&self.line)?;
-            self.line.clear();
-        }
-        Ok(Next::Go)
-    }
 }

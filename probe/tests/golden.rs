@@ -14,7 +14,14 @@ use serde_json::{Map, Value};
 
 /// Queries whose answer is not osqueryi's, because more is seen or because it is wrong there; `docs/TABLES.md` has
 /// the reasons.
-const DIFFERENT: [&str; 5] = ["dns_resolvers", "logged_in_users", "startup_items", "sudoers", "fn_version"];
+const DIFFERENT: [&str; 6] = [
+    "authorized_keys_joined",
+    "authorized_keys_types",
+    "dns_resolvers",
+    "logged_in_users",
+    "startup_items",
+    "sudoers",
+];
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -142,4 +149,24 @@ fn answers_are_those_of_the_genuine_osqueryi() {
         assert!(different.contains(&name), "{name} is equal by now: take it off the list");
     }
     assert!(different.len() * 20 <= queries.len(), "fewer than 95 % are equal");
+}
+
+/// Names, order and types of the columns that `*` shows, of every table that osquery has as well.
+#[test]
+fn tables_have_the_columns_of_osquery() {
+    let spec: Map<String, Value> =
+        serde_json::from_slice(&std::fs::read(data().join("columns.json")).unwrap()).unwrap();
+    assert!(spec.len() >= 64, "{}", spec.len());
+    for (table, columns) in &spec {
+        let sql =
+            format!("SELECT name, type FROM pragma_table_xinfo('{table}') WHERE hidden = 0 ORDER BY cid");
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_herdiff-probe")).args(["--json", &sql]).output().unwrap();
+        let ours: Vec<Map<String, Value>> = serde_json::from_slice(&output.stdout).unwrap();
+        let ours: Vec<_> =
+            ours.iter().map(|row| (row["name"].as_str().unwrap(), row["type"].clone())).collect();
+        let theirs: Vec<_> =
+            columns.as_object().unwrap().iter().map(|(name, kind)| (name.as_str(), kind.clone())).collect();
+        assert_eq!(ours, theirs, "{table}");
+    }
 }

@@ -133,3 +133,45 @@ fn garbage_is_no_pack() {
     let output = probe(&["--sweep"], "garbage");
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
 }
+
+/// The plain lines of a packed sweep.
+fn unpacked(output: &[u8]) -> String {
+    let mut plain = Vec::new();
+    for line in output.split_inclusive(|byte| *byte == b'\n') {
+        let said: Value = serde_json::from_slice(line).unwrap();
+        match said["lz4"].as_str() {
+            Some(packed) => {
+                let packed = herdiff_sql::from_base64(packed.as_bytes()).unwrap();
+                let length = usize::try_from(said["bytes"].as_u64().unwrap()).unwrap();
+                assert!(length <= 64 << 10);
+                plain.extend(lz4_flex::block::decompress(&packed, length).unwrap());
+            }
+            None => plain.extend_from_slice(line),
+        }
+    }
+    String::from_utf8(plain).unwrap()
+}
+
+#[test]
+fn a_packed_sweep_says_the_same_in_less() {
+    let queries = r#"{"many":{"query":"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20000) SELECT x, 'the same' AS w FROM c"},
+                      "one":{"query":"SELECT 1 AS x"},"bad":{"query":"SELECT"}}"#;
+    let plain = probe(&["--sweep"], &format!("{{\"queries\":{queries}}}"));
+    let packed =
+        probe(&["--sweep"], &format!("{{\"queries\":{queries},\"herdiff\":{{\"compress\":\"lz4\"}}}}"));
+    assert!(packed.status.success());
+    assert!(packed.stdout.len() * 3 < plain.stdout.len(), "{} {}", packed.stdout.len(), plain.stdout.len());
+    let without_costs = |text: &str| -> Vec<Value> {
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let kept = |mut line: Value| {
+            for cost in ["wall_us", "cpu_us", "max_rss_kb", "pid"] {
+                line.as_object_mut().unwrap().remove(cost);
+            }
+            line
+        };
+        lines.map(kept).collect()
+    };
+    assert_eq!(without_costs(&unpacked(&packed.stdout)), without_costs(&text(&plain.stdout)));
+    // What would only become longer is not packed.
+    assert!(text(&packed.stdout).contains("{\"query\":\"one\""));
+}

@@ -1,11 +1,12 @@
 //! A host made of plain files: `/proc` as text and links, as an image of evidence or a test bed brings it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod common;
+
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
+use common::{link, put, rows};
 use serde_json::Value;
 
 const STATUS: &str = "Name:\tupd\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t412\nPid:\t412\nPPid:\t1\n\
@@ -15,18 +16,6 @@ const STAT: &str = "412 (upd) S 1 412 412 0 -1 4194304 1 0 0 0 3 4 0 0 20 0 2 0 
 const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
                    0: 00000000:115C 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 1234 1 0 100 0 0 10 0\n   \
                    1: 0A02000A:C350 0700C6C6:01BB 01 00000000:00000000 00:00000000 00000000  1000        0 1235 1 0 20 4 30 10 -1\n";
-
-fn put(root: &Path, path: &str, content: &str) {
-    let path = root.join(path.trim_start_matches('/'));
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
-}
-
-fn link(root: &Path, path: &str, target: &str) {
-    let path = root.join(path.trim_start_matches('/'));
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    symlink(target, path).unwrap();
-}
 
 fn host() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -80,16 +69,6 @@ fn host() -> tempfile::TempDir {
     put(root, "/proc/net/if_inet6", "fe800000000000000000000000000005 02 40 20 80     eth0\n");
     put(root, "/sys/class/net/eth0/address", "02:00:00:00:00:07\n");
     dir
-}
-
-fn rows(root: &Path, sql: &str) -> Vec<Value> {
-    let output = Command::new(env!("CARGO_BIN_EXE_herdiff-probe"))
-        .args(["--json", sql])
-        .env("HERDIFF_PROBE_ROOT", root)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]
@@ -147,7 +126,7 @@ fn sockets_know_their_processes() {
 fn a_table_of_users_waits_for_the_users() {
     let host = host();
     for (home, key) in [("root", "AAAAroot"), ("home/maren", "AAAAmaren")] {
-        put(host.path(), &format!("{home}/.ssh/authorized_keys"), &format!("ssh-ed25519 {key} x\n"));
+        put(host.path(), &format!("{home}/.ssh/authorized_keys"), format!("ssh-ed25519 {key} x\n"));
     }
     for join in [
         "users u CROSS JOIN authorized_keys a USING (uid)",
@@ -230,4 +209,74 @@ fn traps_in_a_tree_neither_stop_nor_lead_out() {
     assert_eq!(rows(root, keys), Vec::<Value>::new());
     let walked = rows(root, "SELECT path FROM file WHERE path LIKE '/%%'");
     assert!(walked.len() < 50, "{}", walked.len());
+}
+
+/// What a WHERE names is all that is read: anything else in the tree would be counted as malformed.
+#[test]
+fn comparisons_are_handed_down() {
+    let host = host();
+    put(host.path(), "/proc/7/stat", "no parentheses\n");
+    std::os::unix::fs::symlink("loop", host.path().join("etc/loop")).unwrap();
+    put(host.path(), "/home/maren/.ssh/authorized_keys", "broken\n");
+    put(host.path(), &format!("/srv{}/too-deep", "/d".repeat(150)), "");
+    for (all, some) in [
+        ("processes", "processes WHERE pid = 412"),
+        ("processes", "processes WHERE pid IN (1, 412)"),
+        ("processes", "(SELECT 412 AS n UNION SELECT 1) JOIN processes ON pid = n"),
+        ("file WHERE path LIKE '/%%'", "file WHERE path LIKE '/etc/pass%'"),
+        ("file WHERE path LIKE '/%%'", "file WHERE path IN ('/etc/passwd', '/proc/modules')"),
+        ("hash WHERE directory = '/etc'", "hash WHERE directory = '/proc/net'"),
+        ("hash WHERE directory = '/etc'", "hash WHERE path = '/etc/passwd'"),
+        ("users CROSS JOIN authorized_keys USING (uid)", "authorized_keys WHERE uid = 0"),
+        ("users CROSS JOIN authorized_keys USING (uid)", "authorized_keys WHERE uid IN (0)"),
+    ] {
+        let said = |table| common::answer(host.path(), &format!("SELECT * FROM {table}")).1;
+        assert_ne!(said(all), "", "{all} meets what makes no sense");
+        assert_eq!(said(some), "", "{some} does not");
+    }
+}
+
+/// Of a tree without a `/proc` nothing is known of a kernel: that is an answer of its own, and no empty one.
+#[test]
+fn every_table_of_the_kernel_is_unknown_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    for table in [
+        "apparmor_profiles",
+        "arp_cache",
+        "block_devices",
+        "connections",
+        "cpu_info",
+        "docker_containers",
+        "herdiff_hidden",
+        "interface_addresses",
+        "interface_details",
+        "interface_ipv6",
+        "iptables",
+        "kernel_info",
+        "kernel_keys",
+        "kernel_modules",
+        "listening_ports",
+        "load_average",
+        "memory_info",
+        "memory_map",
+        "mounts",
+        "process_envs",
+        "process_memory_map",
+        "process_namespaces",
+        "process_open_files",
+        "process_open_pipes",
+        "process_open_sockets",
+        "processes",
+        "routes",
+        "selinux_settings",
+        "shared_memory",
+        "system_controls",
+        "time",
+        "ulimit_info",
+        "uptime",
+    ] {
+        let output = common::probe(dir.path(), &format!("SELECT * FROM {table}"));
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && errors.contains("known"), "{table}: {errors}");
+    }
 }

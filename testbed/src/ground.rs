@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::fleet::Fleet;
 use crate::serve::{Farm, HostSpec, ServeError};
-use crate::site::{Site, SiteError};
+use crate::site::{Site, SiteError, Way};
 use crate::tree::{self, TreeError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -90,6 +90,7 @@ pub async fn serve(
     };
     let key = site.make_identity()?;
     let farm = Farm::start(fleet.hosts.iter().map(spec).collect(), key.public_key()).await?;
-    site.describe(&fleet.herd, farm.endpoints())?;
+    let ways = farm.endpoints().iter().map(|endpoint| Way::straight(endpoint, &fleet.herd));
+    site.describe(&ways.collect::<Result<Vec<_>, _>>()?)?;
     Ok(farm)
 }

@@ -5,12 +5,16 @@
 
 pub mod attack;
 pub mod dice;
+pub mod evaluate;
 pub mod fault;
 pub mod fleet;
 pub mod generate;
 pub mod ground;
+pub mod live;
+pub mod relay;
 pub mod serve;
 pub mod site;
+pub mod ssm;
 pub mod tree;
 
 /// Does something for each of many, on all processors, until one fails.

@@ -19,10 +19,20 @@ struct Arguments {
 enum Verb {
     /// Show the main job: serve a fleet with two compromised hosts, sweep it, name them
     Demo(command::demo::Arguments),
-    /// Serve a fleet until Ctrl-C, to sweep it by hand
+    /// Start a fleet to sweep by hand: simulated hosts or containers
     Up(command::up::Arguments),
+    /// Take a fleet away, with all that was made for it
+    Down(command::down::Arguments),
+    /// Plant attacks on hosts of a fleet that is up
+    Attack(command::change::AttackArguments),
+    /// Let hosts of a fleet that is up misbehave
+    Fault(command::change::FaultArguments),
+    /// Show which fleet is up, what was planted, who misbehaves
+    Status(command::status::Arguments),
     /// Write a fleet's saved osquery output, for `herdiff import`
     Generate(command::generate::Arguments),
+    /// Measure how well planted attacks are found, with naive methods beside it
+    Evaluate(command::evaluate::Arguments),
     /// Measure a sweep, with OpenSSH's client beside it
     Bench(command::bench::Arguments),
     /// Run one command and print what it has cost, for `bench`
@@ -35,7 +45,12 @@ fn main() -> ExitCode {
     let done = match arguments.verb {
         Verb::Demo(arguments) => command::demo::run(&arguments),
         Verb::Up(arguments) => command::up::run(&arguments),
+        Verb::Down(arguments) => command::down::run(&arguments),
+        Verb::Attack(arguments) => command::change::attack(&arguments),
+        Verb::Fault(arguments) => command::change::fault(&arguments),
+        Verb::Status(arguments) => command::status::run(&arguments),
         Verb::Generate(arguments) => command::generate::run(&arguments),
+        Verb::Evaluate(arguments) => command::evaluate::run(&arguments),
         Verb::Bench(arguments) => command::bench::run(&arguments),
         Verb::Measure(arguments) => command::bench::measure::run(&arguments),
     };

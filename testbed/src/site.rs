@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// First line of the inventory. A directory that has it is ours to write again.
-const MARK: &str = "# Simulated hosts, written by herdiff-testbed";
+const MARK: &str = "# Hosts of a test bed, written by herdiff-testbed";
 /// The user that everybody logs in as. The simulated hosts do not care.
 pub const USER: &str = "root";
 
@@ -21,6 +21,53 @@ pub const USER: &str = "root";
 #[derive(Clone, Debug)]
 pub struct Site {
     directory: PathBuf,
+}
+
+/// How a host is visited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Its name in the inventory.
+    pub name: String,
+    /// Its group in the inventory.
+    pub herd: String,
+    /// Name or address to connect to, as seen from the jump host where there is one.
+    pub address: String,
+    /// The port there.
+    pub port: u16,
+    /// The host through which it is reached.
+    pub jump: Option<String>,
+    /// What known_hosts says of it.
+    pub key: Known,
+}
+
+impl Way {
+    /// To a host that is reached by its address, with the key that it has.
+    ///
+    /// # Errors
+    /// Where the key cannot be written down.
+    pub fn straight(endpoint: &Endpoint, herd: &str) -> Result<Self, SiteError> {
+        let key = endpoint.key.to_openssh().map_err(KeyError::from)?;
+        Ok(Self {
+            name: endpoint.name.clone(),
+            herd: herd.to_owned(),
+            address: endpoint.address.ip().to_string(),
+            port: endpoint.address.port(),
+            jump: None,
+            // Without the comment, which some readers take for a part of the key.
+            key: Known::Key(key.split(' ').take(2).collect::<Vec<_>>().join(" ")),
+        })
+    }
+}
+
+/// What known_hosts says of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// This is its key: algorithm and base64.
+    Key(String),
+    /// This key must not be accepted any more.
+    Revoked(String),
+    /// Nothing.
+    Nothing,
 }
 
 /// Why the files cannot be written.
@@ -97,22 +144,38 @@ impl Site {
         Ok(key)
     }
 
-    /// Writes where the hosts are.
+    /// Writes where the hosts are. Those of a herd stand together.
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn describe(&self, herd: &str, hosts: &[Endpoint]) -> Result<(), SiteError> {
-        let mut inventory = format!("{MARK}. They answer on loopback while it runs.\n[{herd}]\n");
+    pub fn describe(&self, hosts: &[Way]) -> Result<(), SiteError> {
+        let mut herds: Vec<&str> = Vec::new();
+        for host in hosts.iter().filter(|host| !host.herd.is_empty()) {
+            if !herds.contains(&host.herd.as_str()) {
+                herds.push(&host.herd);
+            }
+        }
+        let mut inventory = format!("{MARK}. They answer while it runs.\n");
+        for herd in herds {
+            let _ = writeln!(inventory, "[{herd}]");
+            for host in hosts.iter().filter(|host| host.herd == herd) {
+                let _ = writeln!(inventory, "{}", inventory_line(host));
+            }
+        }
         let mut known = String::new();
         let mut config = String::new();
         for host in hosts {
-            let (name, ip, port) = (&host.name, host.address.ip(), host.address.port());
-            let _ = writeln!(inventory, "{name} ansible_host={ip} ansible_port={port} ansible_user={USER}");
-            let key = host.key.to_openssh().map_err(KeyError::from)?;
-            // Without the comment, which some readers take for a part of the key.
-            let key = key.split(' ').take(2).collect::<Vec<_>>().join(" ");
-            let _ = writeln!(known, "[{ip}]:{port} {key}");
-            let _ = writeln!(config, "Host {name}\n  HostName {ip}\n  Port {port}");
+            let Way { name, address, port, .. } = host;
+            let place = if *port == 22 { address.clone() } else { format!("[{address}]:{port}") };
+            let _ = match &host.key {
+                Known::Key(key) => writeln!(known, "{place} {key}"),
+                Known::Revoked(key) => writeln!(known, "@revoked {place} {key}"),
+                Known::Nothing => Ok(()),
+            };
+            let _ = writeln!(config, "Host {name}\n  HostName {address}\n  Port {port}");
+            if let Some(jump) = &host.jump {
+                let _ = writeln!(config, "  ProxyJump {jump}");
+            }
         }
         let _ = write!(
             config,
@@ -145,6 +208,19 @@ impl Site {
         }
     }
 
+    /// A file below the directory, with what is given.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep(&self, name: &str, mode: u32, text: &str) -> Result<PathBuf, SiteError> {
+        let path = self.directory.join(name);
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above).map_err(|cause| SiteError::Write { path: above.to_owned(), cause })?;
+        }
+        self.write(&path, mode, text)?;
+        Ok(path)
+    }
+
     fn write(&self, path: &Path, mode: u32, text: &str) -> Result<(), SiteError> {
         let write = || {
             // The mode counts for a new file only.
@@ -157,7 +233,17 @@ impl Site {
     }
 }
 
-fn absolute(path: &Path) -> PathBuf {
+/// A line of Ansible's inventory. What is behind a jump host is left to ssh_config, which all readers know.
+fn inventory_line(host: &Way) -> String {
+    let Way { name, address, port, .. } = host;
+    match host.jump {
+        Some(_) => format!("{name} ansible_user={USER}"),
+        None => format!("{name} ansible_host={address} ansible_port={port} ansible_user={USER}"),
+    }
+}
+
+/// A path that means the same from everywhere.
+pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -171,18 +257,42 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let site = Site::open(&above.path().join("site")).unwrap();
         let key = site.make_identity().unwrap();
-        let host = Endpoint {
+        let plain = Way {
             name: "web-01".to_owned(),
-            address: "127.0.0.1:40001".parse().unwrap(),
-            key: keys::new("web-01").unwrap().public_key().clone(),
+            herd: "web".to_owned(),
+            address: "127.0.0.1".to_owned(),
+            port: 40001,
+            jump: None,
+            key: Known::Key("ssh-ed25519 AAAA".to_owned()),
         };
-        site.describe("web", std::slice::from_ref(&host)).unwrap();
+        let behind = Way {
+            name: "web-02".to_owned(),
+            address: "inner_web_2".to_owned(),
+            port: 22,
+            jump: Some("bastion-1".to_owned()),
+            ..plain.clone()
+        };
+        let revoked = Way {
+            name: "web-03".to_owned(),
+            key: Known::Revoked("ssh-ed25519 BBBB".to_owned()),
+            ..plain.clone()
+        };
+        let unknown = Way { name: "web-04".to_owned(), key: Known::Nothing, ..plain.clone() };
+        site.describe(&[plain, behind, revoked, unknown]).unwrap();
         let read = |path: PathBuf| fs::read_to_string(path).unwrap();
         assert!(
-            read(site.inventory())
-                .ends_with("[web]\nweb-01 ansible_host=127.0.0.1 ansible_port=40001 ansible_user=root\n")
+            read(site.inventory()).contains(
+                "[web]\nweb-01 ansible_host=127.0.0.1 ansible_port=40001 ansible_user=root\nweb-02 ansible_user=root\n"
+            )
         );
-        assert!(read(site.known_hosts()).starts_with("[127.0.0.1]:40001 ssh-ed25519 AAAA"));
+        assert_eq!(
+            read(site.known_hosts()),
+            "[127.0.0.1]:40001 ssh-ed25519 AAAA\ninner_web_2 ssh-ed25519 AAAA\n@revoked [127.0.0.1]:40001 ssh-ed25519 BBBB\n"
+        );
+        assert!(
+            read(site.ssh_config())
+                .contains("Host web-02\n  HostName inner_web_2\n  Port 22\n  ProxyJump bastion-1\n")
+        );
         assert_eq!(fs::metadata(site.identity()).unwrap().mode() & 0o777, 0o600);
         let back = PrivateKey::from_openssh(read(site.identity())).unwrap();
         assert_eq!(back.public_key(), key.public_key());

@@ -132,6 +132,81 @@ fn up_serves_until_it_is_told_to_end_and_leaves_no_tree() {
 }
 
 #[test]
+fn a_fleet_in_the_background_is_changed_and_taken_away() {
+    let stage = stage(None);
+    let run = |arguments: &[&str]| {
+        let output = stage.testbed(arguments).output().unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let ssh = |command: &str| {
+        let mut ssh = Command::new("ssh");
+        ssh.current_dir(stage.path()).args(["-F", "herdiff-fleet/ssh_config", "web-02", command]);
+        let output = ssh.output().unwrap();
+        (output.status.code(), text(&output.stdout))
+    };
+    let (code, said, _) = run(&["up", "-d", "--hosts", "3", "--attack", "web-01=miner"]);
+    assert!(
+        code == Some(0) && said.contains("herdiff-testbed down --dir herdiff-fleet ends them."),
+        "{said}"
+    );
+    let (code, _, complained) = run(&["up", "-d", "--hosts", "3"]);
+    assert!(
+        code == Some(2) && complained.contains("is still up; end it with: herdiff-testbed down"),
+        "{complained}"
+    );
+
+    // An attack on a running host: its traces are in its tree, and the truth is beside the inventory.
+    let account = "grep -c ^sysbackup: $HERDIFF_PROBE_ROOT/etc/passwd";
+    assert_eq!(ssh(account).1, "0\n");
+    let (code, said, _) = run(&["attack", "web-02=backdoor-account"]);
+    assert!(code == Some(0) && said.starts_with("web-02: a second user with the rights of root"), "{said}");
+    assert_eq!(ssh(account).1, "1\n");
+    let truth = fs::read_to_string(stage.path().join("herdiff-fleet/truth.json")).unwrap();
+    let truth: serde_json::Value = serde_json::from_str(&truth).unwrap();
+    let planted: Vec<_> =
+        truth["planted"].as_array().unwrap().iter().map(|p| p["attack"].as_str().unwrap()).collect();
+    assert_eq!(planted, ["miner", "backdoor-account"]);
+
+    // A fault on a running host, within a moment.
+    assert_eq!(run(&["fault", "web-02=refuse"]).0, Some(0));
+    let start = std::time::Instant::now();
+    while ssh("true").0 == Some(0) {
+        assert!(start.elapsed().as_secs() < 10, "the host still answers");
+    }
+    assert!(
+        run(&["fault", "web-09=refuse"]).2.contains("there is no host `web-09`; there are: web-01 to web-03")
+    );
+    let (code, said, _) = run(&["status"]);
+    assert_eq!(code, Some(0));
+    for line in ["simulated: 3 hosts", "attack  web-02       backdoor-account", "fault   web-02       refuse"]
+    {
+        assert!(said.contains(line), "{said}");
+    }
+
+    // Nothing is left but what says which hosts there were. What was killed is taken away as well.
+    assert_eq!(run(&["down"]).0, Some(0));
+    let left = || {
+        let entries = fs::read_dir(stage.path().join("herdiff-fleet")).unwrap().flatten();
+        let mut left: Vec<_> = entries.map(|entry| text(entry.file_name().as_encoded_bytes())).collect();
+        left.sort();
+        left
+    };
+    let rest = ["inventory.ini", "known_hosts", "ssh_config", "truth.json"];
+    assert!(stage.is_clean());
+    assert_eq!(left(), rest);
+    assert!(run(&["down"]).2.contains("no fleet was started from `herdiff-fleet`"));
+    assert_eq!(run(&["up", "-d", "--hosts", "2"]).0, Some(0));
+    let state = fs::read_to_string(stage.path().join("herdiff-fleet/fleet.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    let pid = state["fleet"]["pid"].to_string();
+    assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    assert!(!stage.is_clean());
+    assert_eq!(run(&["down"]).0, Some(0));
+    assert!(stage.is_clean());
+    assert_eq!(left(), rest);
+}
+
+#[test]
 fn mistakes_are_answered_with_what_there_is() {
     let run = |arguments: &[&str]| {
         let directory = tempfile::tempdir().unwrap();

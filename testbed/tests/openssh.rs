@@ -189,7 +189,7 @@ fn hosts_misbehave_as_they_were_told() {
         .map(|(place, &fault)| (format!("web-{:02}", place + 1), fault))
         .collect();
     let named: Vec<_> = faults.iter().map(|(host, fault)| (host.as_str(), *fault)).collect();
-    let served = Served::new(12, &named);
+    let served = Served::new(14, &named);
     let long = "i=0; while [ $i -lt 9000 ]; do echo 0123456789; i=$((i+1)); done";
     for (host, fault) in named {
         let start = Instant::now();
@@ -215,8 +215,10 @@ fn hosts_misbehave_as_they_were_told() {
         let (code, said) = (output.status.code(), text(&output.stderr));
         let bytes = output.stdout.len();
         match fault {
-            Fault::Refuse => assert!(code == Some(255) && said.contains("Connection refused"), "{output:?}"),
-            Fault::Silent => {
+            Fault::Refuse | Fault::Kill => {
+                assert!(code == Some(255) && said.contains("Connection refused"), "{output:?}")
+            }
+            Fault::Silent | Fault::CutOff | Fault::Freeze => {
                 assert!(code == Some(255) && start.elapsed() >= Duration::from_secs(3), "{output:?}")
             }
             Fault::NotSsh => assert!(code == Some(255) && bytes == 0, "{output:?}"),
@@ -230,5 +232,27 @@ fn hosts_misbehave_as_they_were_told() {
         }
     }
     // The others are as they should be.
-    assert_eq!(text(&served.run("web-12", "echo here").stdout), "here\n");
+    assert_eq!(text(&served.run("web-14", "echo here").stdout), "here\n");
+}
+
+#[test]
+fn faults_come_and_go_while_a_host_is_served() {
+    if !ssh_is_there() {
+        return;
+    }
+    let served = Served::new(1, &[("web-01", Fault::Refuse)]);
+    let set = |fault| assert!(served.farm.as_ref().unwrap().set_fault("web-01", fault));
+    let fails_with = |words: &str| text(&served.run("web-01", "true").stderr).contains(words);
+    assert!(!served.farm.as_ref().unwrap().set_fault("web-02", None));
+    assert!(fails_with("Connection refused"));
+    for _ in 0..3 {
+        set(None);
+        becomes_true("the host answers again", || served.run("web-01", "true").status.success());
+        set(Some(Fault::Kill));
+        becomes_true("the host refuses", || fails_with("Connection refused"));
+    }
+    set(Some(Fault::WrongHostKey));
+    becomes_true("the host has another key", || fails_with("REMOTE HOST IDENTIFICATION HAS CHANGED"));
+    set(None);
+    becomes_true("the host has its key again", || served.run("web-01", "true").status.success());
 }

@@ -41,6 +41,18 @@ fn serve(place: &Path) -> Fleet {
     Fleet(child)
 }
 
+/// A line as a shell takes it apart: words, some in double quotes, and the home directory's tilde.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![];
+    for (place, part) in line.split('"').enumerate() {
+        match place % 2 {
+            1 => words.push(part.to_owned()),
+            _ => words.extend(part.split_whitespace().map(|word| word.replace("~/", ""))),
+        }
+    }
+    words
+}
+
 /// The lines of the README's shell blocks that run `herdiff`, without their comments.
 fn commands() -> Vec<String> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("README.md");
@@ -71,8 +83,8 @@ fn every_command_of_the_readme_works() {
     fs::rename(at("fleet/known_hosts"), at(".ssh/known_hosts")).unwrap();
     fs::rename(at("fleet/inventory.ini"), at("fleet.ini")).unwrap();
     let run = |line: &str| {
-        let mut words = line.split_whitespace();
-        assert_eq!(words.next(), Some("herdiff"));
+        let mut words = words(line).into_iter();
+        assert_eq!(words.next().as_deref(), Some("herdiff"));
         let output = Command::new(herdiff())
             .args(words)
             .current_dir(place.path())
@@ -93,15 +105,28 @@ fn every_command_of_the_readme_works() {
 
     let commands = commands();
     let verbs: Vec<_> = commands.iter().filter_map(|line| line.split_whitespace().nth(1)).collect();
-    assert_eq!(verbs, ["collect", "outliers", "diff", "show", "import"]);
+    assert_eq!(
+        verbs,
+        [
+            "collect", "outliers", "diff", "scope", "show", "query", "export", "sign", "import", "merge",
+            "verify", "pack", "pack"
+        ]
+    );
     for line in &commands {
         let (code, said, complained) = run(line);
         assert!(matches!(code, Some(0 | 1)), "{line}: {code:?}\n{said}\n{complained}");
         let expected = match line.split_whitespace().nth(1).unwrap() {
             "collect" => "5 hosts: 5 ok",
             "outliers" | "diff" => "user sysbackup (uid 0)",
+            "scope" => "1 host has it of 5",
             "show" => "crontab: ",
+            "query" => "sysbackup",
+            "export" => "exported  today.parquet.d",
+            "sign" => "signature  today.herd.sig",
             "import" => "4 hosts: 4 ok",
+            "merge" => "6 snapshots of 2 bundles",
+            "verify" => "web-03: proven",
+            "pack" => "SELECT",
             other => panic!("{other} has no check yet"),
         };
         assert!(said.contains(expected), "{line}: {said}\n{complained}");

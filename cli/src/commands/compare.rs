@@ -1,13 +1,14 @@
 //! `herdiff outliers` and `herdiff diff`: from bundles to findings.
 
 use crate::bundle_file;
+use crate::commands::{accept, scope};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::findings::Selection;
-use crate::output::{Format, coverage, findings, print, write_line};
+use crate::output::{Format, count, coverage, findings, json, print, write_line};
 use crate::screen::escape::escape;
 use crate::screen::{Screen, Style};
-use herdiff_differ::Report;
+use herdiff_differ::{Options, Report};
 use herdiff_model::bundle::{Bundle, Ending};
 use std::path::PathBuf;
 
@@ -52,10 +53,25 @@ struct Choice {
     /// Exit with 1 when a finding has this score or more: a number of bits, or `never`
     #[arg(long, value_name = "BITS", default_value_t = FailOn::default())]
     fail_on: FailOn,
+    /// Findings that were accepted, counted and not listed; ./herdiff.accepted, where there is one
+    #[arg(long, value_name = "FILE")]
+    accepted: Option<PathBuf>,
+    /// Show everything behind the finding with this id
+    #[arg(long, value_name = "ID")]
+    why: Option<String>,
 }
 
-/// Where a difference is worth a look: some six bits of rarity and two of danger.
-const DEFAULT_SCORE: f64 = 8.0;
+impl Choice {
+    /// The best one at least, as it decides the exit code.
+    fn options(&self) -> Result<Options, Failure> {
+        let accepted = accept::read(self.accepted.as_deref())?;
+        let most = if self.why.is_some() { usize::MAX } else { self.top.max(1) };
+        Ok(Options { most, accepted })
+    }
+}
+
+/// Where a difference is worth a look: as rare as can be in a herd of fifty, in a place that matters.
+const DEFAULT_SCORE: f64 = 9.5;
 
 /// A number that can be compared with.
 fn bits(text: &str) -> Result<f64, String> {
@@ -98,19 +114,28 @@ impl std::str::FromStr for FailOn {
 
 pub(crate) fn outliers(args: &OutliersArgs) -> Result<Exit, Failure> {
     let bundle = bundle_file::read(&args.bundle)?;
-    let report = herdiff_differ::outliers(&bundle, &bundle_file::tables()?);
+    let report = herdiff_differ::outliers(&bundle, &bundle_file::tables()?, &args.choice.options()?);
     finish(&report, &args.choice, &[(&args.bundle, &bundle)])
 }
 
 pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
     let baseline = bundle_file::read(&args.baseline)?;
     let target = bundle_file::read(&args.target)?;
-    let report = herdiff_differ::diff(&baseline, &target, &bundle_file::tables()?);
+    let report = herdiff_differ::diff(&baseline, &target, &bundle_file::tables()?, &args.choice.options()?);
     finish(&report, &args.choice, &[(&args.target, &target), (&args.baseline, &baseline)])
 }
 
 fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> Result<Exit, Failure> {
     let screen = Screen::stdout();
+    if let Some(id) = &choice.why {
+        let finding = scope::find(&report.findings, id)?;
+        let text = match choice.format {
+            Format::Table => Ok(findings::everything(finding).into_bytes()),
+            _ => json::document(finding),
+        };
+        text.and_then(print).map_err(|error| Failure::usage("cannot write the finding").why(error))?;
+        return Ok(Exit::Clean);
+    }
     let selection = Selection { min_score: choice.min_score, top: choice.top };
     findings::render(report, selection, choice.format, screen)
         .and_then(print)
@@ -123,6 +148,9 @@ fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> 
         Format::Table => coverage::suspects(report, choice.min_score).unwrap_or_default(),
         Format::Json | Format::Ndjson | Format::Csv => String::new(),
     };
+    if report.accepted > 0 {
+        text += &format!("{} not shown: accepted.\n", count(report.accepted, "finding"));
+    }
     text += &coverage::render(&report.coverage, &report.notes, screen);
     for path in &cut {
         let line = format!(

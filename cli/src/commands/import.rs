@@ -8,17 +8,22 @@ use crate::screen::Screen;
 use crate::{bundle_file, environment};
 use herdiff_collector::engine::Limits;
 use herdiff_collector::replay::Replay;
-use herdiff_model::bundle::BundleWriter;
-use herdiff_model::sweep::SweepFacts;
+use herdiff_model::bundle::SealedWriter;
+use herdiff_model::sweep::{SweepEnd, SweepFacts};
 use std::path::PathBuf;
 
 /// Reads `DIR/<host>/<query>.json`, each file as `osqueryi --json` printed it, and writes a bundle.
 ///
-/// `DIR/pack.conf`, where it is there, is the pack with the SQL behind each name.
+/// `DIR/pack.conf`, where it is there, is the pack with the SQL behind each name. What `herdiff export --format json`
+/// wrote comes back value for value.
+///
+/// Or reads the result logs of osqueryd (snapshot and differential, one file or a directory of rotated ones): each host
+/// as it was at the end of the log. A log that starts in the middle does not tell what is absent.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  herdiff import saved/ -o saved.herd --herd web")]
+#[command(after_help = "Examples:\n  herdiff import saved/ -o saved.herd --herd web\n  \
+                        herdiff import /var/log/osquery/osqueryd.results.log -o logged.herd")]
 pub(crate) struct Args {
-    /// The directory with one directory a host
+    /// The directory with one directory a host, or osqueryd's logs
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// The bundle to write
@@ -51,19 +56,21 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         inventory: vec![args.directory.display().to_string()],
         targets: replay.hosts() as u64,
     };
-    let unwritable = |error| Failure::file("write the bundle", &args.output, &error);
-    let file = bundle_file::create(&args.output)?;
-    let mut writer = BundleWriter::start(file, &facts, replay.pack()).map_err(unwritable)?;
     let mut summary = Summary::default();
-    for visit in replay.visits() {
-        writer.append(&visit).map_err(unwritable)?;
-        summary.count(&visit);
-    }
-    let finished = environment::now();
-    let (file, seal) = writer.finish(finished, false).map_err(unwritable)?;
-    file.sync_all().map_err(unwritable)?;
+    let unwritable = |error| Failure::file("write the bundle", &args.output, &error);
+    let (sealed, finished) = bundle_file::write_sealed(&args.output, |file| {
+        let mut writer = SealedWriter::start(file, &facts, replay.pack(), &[]).map_err(unwritable)?;
+        for visit in replay.visits() {
+            writer.append(&visit, 0).map_err(unwritable)?;
+            summary.count(&visit);
+        }
+        let finished = environment::now();
+        let (_, sealed) = writer.finish(SweepEnd { finished, ..SweepEnd::default() }).map_err(unwritable)?;
+        Ok((sealed, finished))
+    })?;
     summary.took_ms = finished.0.saturating_sub(started.0);
-    print(summary.render(&args.output, &file, seal, Screen::stdout()))
+    let size = args.output.metadata().map_or(0, |metadata| metadata.len());
+    print(summary.render(&args.output, size, sealed.seal, Screen::stdout()))
         .map_err(|error| Failure::usage("cannot write the summary").why(error))?;
     Ok(summary.exit())
 }

@@ -1,6 +1,6 @@
 //! CSV for spreadsheets, which run what looks like a formula: such cells get a quote in front.
 
-use crate::screen::escape::{escape, is_harmful};
+use herdiff_exchange::text::spreadsheet_cell;
 use std::io;
 
 /// A header and rows.
@@ -9,24 +9,18 @@ pub(crate) fn document<'a>(
     rows: impl IntoIterator<Item = Vec<Vec<u8>>>,
 ) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header.into_iter().map(|name| harmless(name.as_bytes().to_vec())))?;
+    writer.write_record(header.into_iter().map(|name| spreadsheet_cell(name.as_bytes())))?;
     for row in rows {
-        writer.write_record(row.into_iter().map(harmless))?;
+        writer.write_record(row.iter().map(|cell| spreadsheet_cell(cell)))?;
     }
     writer.into_inner().map_err(|error| error.into_error())
 }
 
-/// Characters that could act on a terminal are spelled out, but for line breaks and tabs, which CSV has room for.
-fn harmless(cell: Vec<u8>) -> Vec<u8> {
-    let acts = |c: char| is_harmful(c) && !matches!(c, '\n' | '\t');
-    let mut text = String::from_utf8_lossy(&cell).into_owned();
-    if text.contains(acts) {
-        text = text.chars().map(|c| if acts(c) { escape(c.to_string()) } else { c.to_string() }).collect();
-    }
-    match text.trim_start().chars().next() {
-        Some('=' | '+' | '-' | '@') => format!("'{text}").into_bytes(),
-        _ => text.into_bytes(),
-    }
+/// One row.
+pub(crate) fn record(cells: impl IntoIterator<Item = Vec<u8>>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(cells.into_iter().map(|cell| spreadsheet_cell(&cell)))?;
+    writer.into_inner().map_err(|error| error.into_error())
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ pub(crate) fn render(
         Format::Table => Ok(table(report, shown, screen).into_bytes()),
         Format::Json => json::document(&serde_json::json!({
             "findings": shown,
-            "weaker": report.findings.len() - shown.len(),
+            "weaker": report.total - shown.len(),
+            "accepted": report.accepted,
             "suspects": report.suspects,
             "coverage": report.coverage,
             "notes": report.notes,
@@ -78,7 +79,7 @@ fn table(report: &Report, shown: &[Finding], screen: Screen) -> String {
     for (n, finding) in shown.iter().enumerate() {
         entry(&mut out, n + 1, finding, hosts, screen);
     }
-    let weaker = report.findings.len() - shown.len();
+    let weaker = report.total - shown.len();
     let summary = match (shown.len(), weaker) {
         (0, 0) => "Nothing stands out.".to_owned(),
         (0, _) => {
@@ -138,6 +139,41 @@ fn entry(out: &mut String, number: usize, finding: &Finding, hosts: usize, scree
     let attack: Vec<_> = finding.attack.iter().map(|attack| escape(&attack.0)).collect();
     push(format!("{} {}", finding.id, attack.join(" ")).trim_end(), Some(Style::Faint));
     out.push('\n');
+}
+
+/// One finding with every cell of every row.
+pub(crate) fn everything(finding: &Finding) -> String {
+    let hosts: Vec<_> = finding.hosts.iter().map(|host| escape(host.as_str())).collect();
+    let attack: Vec<_> = finding.attack.iter().map(|attack| escape(&attack.0)).collect();
+    let mut out = format!(
+        "{}  {:.1} bits  {}{}\n{}\nhosts   {}\n",
+        finding.id,
+        finding.score,
+        mark(finding.kind),
+        escape(&finding.title),
+        escape(&finding.why),
+        hosts.join(" "),
+    );
+    if !attack.is_empty() {
+        out += &format!("attack  {}\n", attack.join(" "));
+    }
+    let prevalence = finding.prevalence;
+    out += &format!(
+        "the first row is on {}, {} do not have it, {} could not tell\n",
+        count(prevalence.present as usize, "host"),
+        prevalence.absent,
+        prevalence.unknown
+    );
+    for part in &finding.parts {
+        out += &format!("\n{} {}\n", part.kind, escape(part.query.as_str()));
+        for (column, cell) in part.row.iter() {
+            let before = part.before.as_ref().and_then(|row| row.iter().find(|(name, _)| *name == column));
+            let before = before.filter(|(_, before)| *before != cell);
+            let instead = before.map(|(_, before)| format!("  (the others: {})", escape(before)));
+            out += &format!("  {:<18}  {}{}\n", escape(column), escape(cell), instead.unwrap_or_default());
+        }
+    }
+    out
 }
 
 /// More rows of one story are counted.

@@ -1,8 +1,10 @@
 //! Results in the form that was asked for: for a reader, or for a program.
 
+pub(crate) mod answer;
 pub(crate) mod coverage;
 pub(crate) mod csv;
 pub(crate) mod findings;
+pub(crate) mod gaps;
 pub(crate) mod json;
 pub(crate) mod rows;
 pub(crate) mod summary;

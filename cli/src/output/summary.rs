@@ -6,10 +6,10 @@ use crate::screen::escape::escape;
 use crate::screen::table::Table;
 use crate::screen::{Screen, Style};
 use herdiff_model::bundle::Digest;
-use herdiff_model::outcome::HostOutcomeKind;
+use herdiff_model::name::HostName;
+use herdiff_model::outcome::{HostOutcome, HostOutcomeKind};
 use herdiff_model::visit::{Answer, Visit};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 /// Counted while visits end.
@@ -20,6 +20,8 @@ pub(crate) struct Summary {
     hosts: usize,
     with_rows: usize,
     left_behind: Vec<String>,
+    /// Whether there are hosts to try again.
+    unreached: bool,
     pub(crate) took_ms: u64,
 }
 
@@ -31,16 +33,29 @@ impl Summary {
         self.hosts += 1;
         self.with_rows +=
             usize::from(visit.answers.iter().any(|answer| matches!(answer, Answer::Rows { .. })));
-        *self.outcomes.entry(visit.outcome.kind.code()).or_default() += 1;
         if visit.receipt.removed == Some(false) {
             self.left_behind.push(format!("{}:{}", visit.host, visit.receipt.placed));
         }
-        if visit.outcome.kind != HostOutcomeKind::Ok {
+        self.end(&visit.host, &visit.outcome);
+    }
+
+    /// A host that an earlier part of the sweep has done.
+    pub(crate) fn count_done(&mut self, host: &HostName, outcome: &HostOutcome) {
+        self.hosts += 1;
+        let with_rows = matches!(outcome.kind, HostOutcomeKind::Ok | HostOutcomeKind::Partial);
+        self.with_rows += usize::from(with_rows);
+        self.end(host, outcome);
+    }
+
+    fn end(&mut self, host: &HostName, outcome: &HostOutcome) {
+        *self.outcomes.entry(outcome.kind.code()).or_default() += 1;
+        self.unreached |= !matches!(outcome.kind, HostOutcomeKind::Ok | HostOutcomeKind::Partial);
+        if outcome.kind != HostOutcomeKind::Ok {
             self.failed.push([
-                visit.host.to_string(),
-                visit.outcome.kind.to_string(),
-                visit.outcome.phase.map_or(String::new(), |phase| phase.to_string()),
-                visit.outcome.detail.clone(),
+                host.to_string(),
+                outcome.kind.to_string(),
+                outcome.phase.map_or(String::new(), |phase| phase.to_string()),
+                outcome.detail.clone(),
             ]);
         }
     }
@@ -60,7 +75,7 @@ impl Summary {
         there.filter_map(|kind| Some((kind, advice(kind)?)))
     }
 
-    pub(crate) fn render(&self, path: &Path, file: &File, seal: Digest, screen: Screen) -> String {
+    pub(crate) fn render(&self, path: &Path, size: u64, seal: Digest, screen: Screen) -> String {
         let mut out = String::new();
         let took = self.took_ms as f64 / 1000.0;
         let head =
@@ -87,8 +102,13 @@ impl Summary {
             out += "\n";
         }
         let path = escape(path.as_os_str().as_encoded_bytes());
-        let size = file.metadata().map_or(0, |metadata| metadata.len());
         out += &format!("bundle  {path} ({} kB)\nseal    {seal}\n", size.div_ceil(1000));
+        if self.unreached {
+            let again =
+                format!("again   the same command with --failed-from {path} visits only those that failed");
+            out += &screen.paint(Style::Faint, &again);
+            out += "\n";
+        }
         if self.with_rows > 0 {
             out += &screen.paint(Style::Faint, &format!("next    herdiff outliers {path}"));
             out += "\n";
@@ -101,17 +121,20 @@ impl Summary {
 fn advice(kind: HostOutcomeKind) -> Option<&'static str> {
     use HostOutcomeKind as Kind;
     Some(match kind {
-        Kind::Ok | Kind::Refused | Kind::Unreachable | Kind::Interrupted | Kind::Protocol => return None,
+        Kind::Ok | Kind::Unknown | Kind::Refused | Kind::Unreachable | Kind::Interrupted | Kind::Protocol => {
+            return None;
+        }
         Kind::Partial => {
             "herdiff show BUNDLE --failures says which queries, and why; not being root is a common cause"
         }
         Kind::Unresolved => "correct the name in the inventory, or give it an ansible_host",
         Kind::HostKeyUnknown => {
-            "log in once with ssh and compare the fingerprint, or give the right --known-hosts"
+            "log in once with ssh and compare the fingerprint, or give the right --known-hosts; --accept-new-host-keys believes the first"
         }
         Kind::HostKeyChanged => "find out why before you trust it; ssh-keygen -R HOST forgets the old key",
         Kind::HostKeyRevoked => "somebody revoked this key: treat the host as hostile",
         Kind::AuthFailed => "another --identity, another user with -u, or an ssh-agent with the right key",
+        Kind::BecomeFailed => "-K asks for a password; sudo must let this user run /bin/sh, doas without one",
         Kind::Timeout => {
             "--connect-timeout, --query-timeout or --host-timeout with more seconds; fewer hosts at a time with -f"
         }

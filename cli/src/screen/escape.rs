@@ -1,5 +1,7 @@
 //! Makes text from hosts harmless on a terminal: no escape sequences, no tricks with direction or invisible letters.
 
+pub(crate) use herdiff_exchange::text::is_harmful;
+
 /// The text with whatever could act on a terminal, or hide in it, spelled out.
 pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
     let text = text.as_ref();
@@ -19,16 +21,6 @@ pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
         }
     }
     safe
-}
-
-/// Control characters (C0, DEL, C1), and format characters that reorder or hide text (Unicode category Cf and the
-/// separators that break lines).
-pub(crate) fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

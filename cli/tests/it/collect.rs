@@ -42,6 +42,37 @@ fn what_cannot_be_used_is_said_before_anything_is_visited() {
 }
 
 #[test]
+fn an_inventory_is_shown_as_it_is_understood() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("group_vars")).unwrap();
+    std::fs::write(place.path("group_vars/web.yml"), "ansible_user: deploy\nansible_become_pass: hunter2\n")
+        .unwrap();
+    std::fs::write(
+        place.path("fleet.yml"),
+        "all:\n  children:\n    web:\n      hosts:\n        web-[01:03]: {ansible_port: 2222}\n    db:\n      hosts: {db-1: {ansible_host: 10.0.0.9}}\n",
+    )
+    .unwrap();
+    std::fs::write(place.path("again.txt"), "db-1\ndb-2\n").unwrap();
+    std::fs::write(place.path("retry.txt"), "web-01\ndb-1\n").unwrap();
+    std::fs::write(place.path("bomb.yml"), "a: [*x]\n").unwrap();
+    let mut all = String::new();
+    for line in [
+        "inventory -i fleet.yml -i again.txt",
+        "inventory -i fleet.yml -l @retry.txt --format ndjson",
+        "inventory web[1-3] ops@10.0.0.7:2222 --format csv",
+        "inventory -i bomb.yml",
+        "inventory -i fleet.yml -l web[9]",
+        "inventory",
+    ] {
+        all += &format!("$ herdiff {line}\n");
+        all += &place.herdiff(&line.split_whitespace().collect::<Vec<_>>());
+        all += "\n";
+    }
+    assert!(!all.contains("hunter2"), "{all}");
+    assert_snapshot!(all);
+}
+
+#[test]
 fn a_fleet_that_is_not_there_ends_with_4_and_a_bundle_that_says_why() {
     let place = Place::new();
     // Ports on which nobody listens: bound, and let go.
@@ -108,4 +139,82 @@ fn saved_output_becomes_a_bundle() {
     assert_eq!(output.status.code(), Some(3), "{}", told(&output));
     let findings = place.herdiff(&["outliers", "x.herd", "--min-score", "0"]);
     assert!(findings.contains("user eve (uid 0)") && findings.contains("only on web-2, of 4"), "{findings}");
+}
+
+/// Secrets come in by descriptors, and go nowhere else.
+#[test]
+fn a_password_is_neither_shown_nor_kept() {
+    let place = Place::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::fs::write(place.path("secret"), "hunter2\n").unwrap();
+    std::fs::write(place.path("empty"), "").unwrap();
+    let run = |line: &str| {
+        let line =
+            format!("{} collect 127.0.0.1:{port} -u ada -o x.herd {line}", env!("CARGO_BIN_EXE_herdiff"));
+        Command::new("sh").args(["-c", &line]).current_dir(place.0.path()).output().unwrap()
+    };
+    let output = run("--password-fd 3 3< secret --passphrase-fd 4 4< secret");
+    assert_eq!(output.status.code(), Some(4), "{}", told(&output));
+    assert!(!told(&output).contains("hunter2"));
+    let bundle = std::fs::read(place.path("x.herd")).unwrap();
+    assert!(!bundle.windows(7).any(|part| part == b"hunter2"));
+    for (line, why) in [
+        ("--password-fd 9", "open it, as in"),
+        ("--password-fd 3 3< empty", "its first line is empty"),
+        ("--password-fd 3 3< secret --insecure-accept-any-host-key", "whoever sits in between would have it"),
+    ] {
+        let output = run(line);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(told(&output).contains(why), "{}", told(&output));
+    }
+}
+
+/// Hosts that are done are not visited again; those that were under way are.
+#[test]
+fn a_stopped_sweep_goes_on_where_it_was() {
+    let place = Place::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, free) = (
+        silent.local_addr().unwrap().port(),
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
+    );
+    let hosts: String = (1..=4)
+        .map(|n| {
+            format!("web-{n} ansible_host=127.0.0.1 ansible_port={}\n", if n <= 2 { free } else { port })
+        })
+        .collect();
+    std::fs::write(place.path("fleet.ini"), format!("[web]\n{hosts}")).unwrap();
+    // Killed: the bundle has the two that were refused, and says where it ends.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_herdiff"))
+        .args(["collect", "-i", "fleet.ini", "-o", "x.herd", "-u", "ada"])
+        .current_dir(place.0.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(900));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(silent);
+    let output = place.run(&["collect", "-i", "fleet.ini", "--resume", "x.herd", "-u", "ada"]);
+    let said = told(&output);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("x.herd: 2 hosts done before, 2 hosts to visit"), "{said}");
+    assert!(said.contains("4 hosts: 4 refused"), "{said}");
+    assert!(said.contains("--failed-from x.herd"), "{said}");
+    let shown = place.run(&["show", "x.herd", "--format", "json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!((&shown["outcomes"]["refused"], &shown["complete"]), (&4.into(), &true.into()), "{shown}");
+    // Once more: nothing is missing.
+    let output = place.run(&["collect", "-i", "fleet.ini", "--resume", "x.herd", "-u", "ada"]);
+    assert!(told(&output).contains("4 hosts done before, 0 hosts to visit"), "{}", told(&output));
+    // Those that failed, into a new bundle; and one that did not.
+    let output =
+        place.run(&["collect", "-i", "fleet.ini", "--failed-from", "x.herd", "-l", "web-1", "-o", "y.herd"]);
+    assert!(told(&output).contains("1 host: 1 refused"), "{}", told(&output));
+    std::fs::write(place.path("other.txt"), "other\n").unwrap();
+    let output = place.run(&["collect", "-i", "other.txt", "--failed-from", "x.herd"]);
+    assert!(told(&output).contains("has no host to try again"), "{}", told(&output));
+    std::fs::write(place.path("no.herd"), "no").unwrap();
+    assert_eq!(place.run(&["collect", "-i", "other.txt", "--resume", "no.herd"]).status.code(), Some(2));
 }

@@ -102,3 +102,60 @@ fn files_that_are_no_bundles() {
     }
     assert_snapshot!(told);
 }
+
+#[test]
+fn scope_names_who_has_it_and_who_could_not_tell() {
+    let place = Place::new();
+    compromised()
+        .row(11, 0, "path=/etc/crontab|command=root /usr/bin/env /var/tmp/.x/upd -q")
+        .troubled()
+        .write(&place.path("sweep.herd"));
+    assert_snapshot!(place.herdiff(&["scope", "sweep.herd", "crontab:command=/var/tmp/.x/upd"]));
+    let code = |indicator: &str| place.run(&["scope", "sweep.herd", indicator]).status.code().unwrap();
+    assert_eq!(code("directory=/var/tmp"), 1);
+    assert_eq!(code("directory=/nowhere"), 3, "who could not be reached could have it");
+    assert_eq!(code("directory="), 2);
+    Fleet::new().write(&place.path("clean.herd"));
+    assert_eq!(place.run(&["scope", "clean.herd", "directory=/nowhere"]).status.code(), Some(0));
+}
+
+#[test]
+fn what_is_accepted_is_counted_and_not_listed() {
+    let place = Place::new();
+    compromised().write(&place.path("sweep.herd"));
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let output = place.run(&[&["outliers", "sweep.herd", "--format", "json"], arguments].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let all = json(&[]);
+    let id = all["findings"][0]["id"].as_str().unwrap().to_owned();
+    let accept = ["accept", &id, "--in", "sweep.herd", "--reason", "ours", "--expires", "2999-12-31"];
+    assert_eq!(place.run(&accept).status.code(), Some(0));
+    let rest = json(&[]);
+    assert_eq!(rest["accepted"], 1);
+    assert_eq!(rest["findings"].as_array().unwrap().len() + 1, all["findings"].as_array().unwrap().len());
+    let told = place.herdiff(&["outliers", "sweep.herd"]);
+    assert!(told.contains("1 finding not shown: accepted."), "{told}");
+    // What has expired is told again.
+    let text = std::fs::read_to_string(place.path("herdiff.accepted")).unwrap();
+    std::fs::write(place.path("herdiff.accepted"), text.replace("2999", "2001")).unwrap();
+    assert_eq!(json(&[])["accepted"], 0);
+    std::fs::write(place.path("herdiff.accepted"), "08032abe7d7f\n").unwrap();
+    assert_eq!(place.run(&["outliers", "sweep.herd"]).status.code(), Some(2), "no reason, no acceptance");
+    assert_eq!(
+        place.run(&["accept", "ffffffffffff", "--in", "sweep.herd", "--reason", "x"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn everything_behind_a_finding() {
+    let place = Place::new();
+    compromised().write(&place.path("sweep.herd"));
+    let json = place.run(&["outliers", "sweep.herd", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let id = json["findings"][0]["id"].as_str().unwrap();
+    assert_snapshot!(place.herdiff(&["outliers", "sweep.herd", "--why", id.get(..6).unwrap()]));
+    assert_eq!(place.run(&["outliers", "sweep.herd", "--why", "nonsense"]).status.code(), Some(2));
+    assert_eq!(place.run(&["scope", "sweep.herd", "--finding", id]).status.code(), Some(1));
+}

@@ -1,8 +1,13 @@
 //! The command as its users run it, and the rules that the whole workspace keeps.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod architecture;
 mod collect;
 mod compare;
+mod export;
+mod pack;
+mod query;
 mod show;
+mod sign;
 mod support;
+mod verify;

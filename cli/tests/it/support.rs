@@ -34,12 +34,14 @@ impl Place {
         self.0.path().join(name)
     }
 
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_herdiff"));
+        command.args(arguments).current_dir(self.0.path());
+        command
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_herdiff"))
-            .args(arguments)
-            .current_dir(self.0.path())
-            .output()
-            .unwrap()
+        self.command(arguments).output().unwrap()
     }
 
     /// Runs it and tells everything.
@@ -139,6 +141,12 @@ impl Fleet {
         self.visits.iter().for_each(|visit| writer.append(visit).unwrap());
         let (bytes, _) = writer.finish(UnixMillis(1_795_226_329_719), false).unwrap();
         std::fs::write(path, bytes).unwrap();
+    }
+
+    /// The same as a finished sweep leaves it.
+    pub(crate) fn write_sealed(&self, path: &Path) {
+        self.write(path);
+        herdiff_model::bundle::seal(path).unwrap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is said on the channel to one host, from the script's hello to its receipt. No input or output happens here:
 //! bytes come in, bytes to send go out, and at the end there is an outcome and an answer for every query.
 
-use super::ProbeBinary;
+use super::{Budget, Privilege, ProbeBinary, Prompt, Share};
 use crate::engine::{EngineChoice, Limits, Line, Lines, Missing, NotAnEngine, Output, Plan, Text, fill};
 use bytes::Bytes;
 use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase, QueryFailureKind};
@@ -23,6 +23,18 @@ pub(crate) struct Orders {
     pub(crate) limits: Arc<Limits>,
     pub(crate) choice: EngineChoice,
     pub(crate) probes: Vec<ProbeBinary>,
+    /// What sudo asks with.
+    pub(crate) prompt: Prompt,
+    pub(crate) budget: Arc<Budget>,
+}
+
+/// What must be sent now.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// These bytes, and then the end of input.
+    All(Vec<Bytes>),
+    /// sudo asks for the password.
+    Password,
 }
 
 /// The conversation with one host.
@@ -31,6 +43,10 @@ pub(crate) struct Dialogue {
     orders: Arc<Orders>,
     lines: Lines,
     stderr: Stderr,
+    privilege: Privilege,
+    /// The first statement that osqueryi is given.
+    from: usize,
+    share: Share,
     /// Bytes that came, of both streams.
     received: u64,
     /// What came before the script spoke: a greeting of the login, or the reason why there is no script.
@@ -39,6 +55,7 @@ pub(crate) struct Dialogue {
     output: Option<Output>,
     sha256: String,
     placed: bool,
+    unchecked: bool,
     refused: Option<HostOutcome>,
     fault: Option<Fault>,
     receipt: Option<ReceiptLine>,
@@ -69,6 +86,8 @@ struct ScriptLine {
     dir: Option<Text>,
     osqueryi: Option<Text>,
     placed: Option<Text>,
+    checked: Option<bool>,
+    leftovers: Option<u32>,
     fault: Option<Text>,
     detail: Option<Text>,
     receipt: Option<u8>,
@@ -96,21 +115,27 @@ struct ReceiptLine {
     status: Option<i32>,
     killed: bool,
     removed: Option<bool>,
+    leftovers: u32,
 }
 
 impl Dialogue {
-    pub(crate) fn new(orders: Arc<Orders>) -> Self {
+    pub(crate) fn new(orders: Arc<Orders>, privilege: Privilege, from: usize) -> Self {
         let lines = Lines::new(orders.limits.greeting_bytes);
+        let share = orders.budget.share();
         Self {
             orders,
+            share,
             lines,
             stderr: Stderr::default(),
+            privilege,
+            from,
             received: 0,
             noise: Vec::new(),
             hello: None,
             output: None,
             sha256: String::new(),
             placed: false,
+            unchecked: false,
             refused: None,
             fault: None,
             receipt: None,
@@ -121,6 +146,21 @@ impl Dialogue {
     /// Whether the script has spoken.
     pub(crate) fn greeted(&self) -> bool {
         self.hello.is_some()
+    }
+
+    /// The statement that osqueryi runs now.
+    pub(crate) fn unwatched(&self) -> Option<usize> {
+        self.output.as_ref().and_then(Output::unwatched)
+    }
+
+    /// Cleared leftovers of killed visits, and that what was pushed could not be checked: for the reader.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let leftovers = self.receipt.as_ref().map_or(0, |receipt| receipt.leftovers);
+        let cleared = format!("cleared {leftovers} directories that killed visits had left");
+        let unchecked =
+            "has no tool for SHA-256: of the engine only the length was checked before it ran".to_owned();
+        let notes = [(leftovers > 0).then_some(cleared), self.unchecked.then_some(unchecked)];
+        notes.into_iter().flatten().collect()
     }
 
     /// What happens on the host now.
@@ -134,9 +174,9 @@ impl Dialogue {
         }
     }
 
-    /// Takes in standard output. `Ok(Some(…))` is what must be sent now, and then the end of input; an error is that the
-    /// host should not be listened to any longer.
-    pub(crate) fn stdout(&mut self, bytes: &[u8]) -> Result<Option<Vec<Bytes>>, HostOutcome> {
+    /// Takes in standard output. `Ok(Some(…))` is what must be sent now; an error is that the host should not be listened to
+    /// any longer.
+    pub(crate) fn stdout(&mut self, bytes: &[u8]) -> Result<Option<Reply>, HostOutcome> {
         self.count(bytes)?;
         let mut lines = std::mem::replace(&mut self.lines, Lines::new(0));
         let mut send = None;
@@ -151,24 +191,33 @@ impl Dialogue {
             lines.set_limit(self.orders.limits.answer_bytes.saturating_add(64 << 10));
         }
         self.lines = lines;
-        result.map(|()| send)
+        result.map(|()| send.map(Reply::All))
     }
 
     /// Takes in standard error.
-    pub(crate) fn stderr(&mut self, bytes: &[u8]) -> Result<(), HostOutcome> {
+    pub(crate) fn stderr(&mut self, bytes: &[u8]) -> Result<Option<Reply>, HostOutcome> {
         self.count(bytes)?;
         let most = self.orders.limits.stderr_bytes;
+        let mut reply = None;
         for &byte in bytes {
             if byte != b'\n' {
                 if self.stderr.line.len() < STDERR_LINE {
                     self.stderr.line.push(byte);
+                }
+                // Only before the script speaks, and only where we asked to become somebody else.
+                if self.hello.is_none()
+                    && self.privilege == Privilege::Sudo
+                    && self.orders.prompt.is(&self.stderr.line)
+                {
+                    self.stderr.line.clear();
+                    reply = Some(Reply::Password);
                 }
                 continue;
             }
             let line = std::mem::take(&mut self.stderr.line);
             self.stderr_line(&line, most);
         }
-        Ok(())
+        Ok(reply)
     }
 
     fn stderr_line(&mut self, line: &[u8], most: usize) {
@@ -197,7 +246,10 @@ impl Dialogue {
             let detail = format!("the host sent more than {most} bytes");
             return Err(HostOutcome::failed(HostOutcomeKind::OutputLimit, self.phase(), detail));
         }
-        Ok(())
+        self.share.take(bytes.len() as u64).map_err(|most| {
+            let detail = format!("all hosts together sent more than {most} bytes, this one most of them");
+            HostOutcome::failed(HostOutcomeKind::OutputLimit, self.phase(), detail)
+        })
     }
 
     fn line(&mut self, line: Line<'_>) -> Result<Option<Vec<Bytes>>, HostOutcome> {
@@ -249,11 +301,13 @@ impl Dialogue {
                 status: said.status,
                 killed: said.killed.unwrap_or_default(),
                 removed: said.removed,
+                leftovers: said.leftovers.unwrap_or_default(),
             });
         } else if said.fault.is_some() && self.fault.is_none() {
             self.fault = Some(Fault { code: text(said.fault), detail: text(said.detail) });
         } else if said.placed.is_some() {
             self.placed = true;
+            self.unchecked = said.checked == Some(false);
         } else if said.hello.is_some() && self.hello.is_none() {
             let hello = Hello {
                 arch: text(said.arch),
@@ -274,13 +328,13 @@ impl Dialogue {
         let (plan, limits) = (Arc::clone(&orders.plan), Arc::clone(&orders.limits));
         let has_osqueryi = !hello.osqueryi.is_empty();
         if has_osqueryi && orders.choice != EngineChoice::Probe {
-            self.output = Some(Output::osqueryi(plan, limits, hello.uid));
+            self.output = Some(Output::osqueryi(plan, limits, hello.uid, self.from));
             // The script runs the one that it found; the path is for whoever reads along.
             return vec![
                 "osqueryi ".into(),
                 hello.osqueryi.replace(['\n', ' '], "_").into(),
                 "\n".into(),
-                orders.plan.osqueryi_input().clone(),
+                orders.plan.osqueryi_input(self.from),
             ];
         }
         let probe = orders.probes.iter().find(|probe| probe.runs_on(&hello.arch));
@@ -305,7 +359,7 @@ impl Dialogue {
     }
 
     /// The outcome of the host, and one answer for each query. Completes the receipt.
-    pub(crate) fn finish(mut self, end: End, receipt: &mut Receipt) -> (HostOutcome, Vec<Answer>) {
+    pub(crate) fn finish(mut self, end: End, receipt: &mut Receipt) -> (HostOutcome, Vec<Answer>, Share) {
         if !self.stderr.line.is_empty() {
             let line = std::mem::take(&mut self.stderr.line);
             self.stderr_line(&line, self.orders.limits.stderr_bytes);
@@ -325,7 +379,7 @@ impl Dialogue {
                 fill(self.orders.plan.blank(false), &Missing { first: QueryFailureKind::NotRun, ..missing })
             }
         };
-        (outcome, answers)
+        (outcome, answers, self.share)
     }
 
     fn outcome(&self, end: End) -> HostOutcome {
@@ -377,6 +431,11 @@ impl Dialogue {
     fn closed_early(&self) -> HostOutcome {
         let tail = self.stderr_tail();
         let status = self.exit.map(|status| format!(" with status {status}")).unwrap_or_default();
+        if self.hello.is_none() && self.privilege != Privilege::AsIs {
+            let program = self.privilege.program();
+            let detail = format!("{program} ended{status} before our script ran{tail}");
+            return HostOutcome::failed(HostOutcomeKind::BecomeFailed, Phase::Session, detail);
+        }
         if self.hello.is_none() {
             let printed = if self.noise.is_empty() && self.lines.rest().is_empty() {
                 String::new()
@@ -408,6 +467,9 @@ impl Dialogue {
         if let Some(output) = &self.output {
             let facts = output.facts();
             receipt.engine = facts.engine;
+            if self.unchecked {
+                receipt.engine += " (length checked only)";
+            }
             receipt.root = facts.root;
             receipt.uid = facts.uid.or(receipt.uid);
             receipt.host_cpu_us = facts.cpu_us;

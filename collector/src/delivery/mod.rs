@@ -1,11 +1,18 @@
 //! What happens on the one channel to a host: the script, the choice of the engine, the upload, the receipt.
 
 mod binary;
+mod budget;
 mod dialogue;
+mod privilege;
+mod recorded;
 mod script;
 #[cfg(test)]
 mod tests;
 
 pub use binary::{BinaryError, ProbeBinary};
-pub(crate) use dialogue::{Dialogue, End, Orders};
+pub(crate) use budget::{Budget, Share};
+pub(crate) use dialogue::{Dialogue, End, Orders, Reply};
+pub use privilege::Privilege;
+pub(crate) use privilege::Prompt;
+pub use recorded::{Printed, Script};
 pub(crate) use script::command;

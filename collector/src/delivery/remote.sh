@@ -21,11 +21,16 @@ say() {
   printf '\n\036%s\n' "$1"
 }
 
+# With all that it started, where it has a group of its own.
+end_engine() {
+  kill -KILL "-$engine" 2>/dev/null || kill -KILL "$engine" 2>/dev/null
+}
+
 finish() {
   trap '' HUP INT TERM PIPE
   trap - EXIT
   [ -n "$minder" ] && kill -KILL "$minder" 2>/dev/null
-  [ -n "$engine" ] && kill -KILL "$engine" 2>/dev/null && wait "$engine" 2>/dev/null
+  [ -n "$engine" ] && end_engine && wait "$engine" 2>/dev/null
   removed=true
   if [ -n "$dir" ]; then
     cd /
@@ -115,7 +120,8 @@ digest() {
 # An asynchronous command has /dev/null for its input, so the channel is kept as 3.
 exec 3<&0 </dev/null
 gently=
-command -v nice >/dev/null 2>&1 && gently='nice -n 10'
+command -v setsid >/dev/null 2>&1 && gently=setsid
+command -v nice >/dev/null 2>&1 && gently="$gently nice -n 10"
 command -v ionice >/dev/null 2>&1 && gently="$gently ionice -c 2 -n 7"
 HOME=$dir
 export HOME
@@ -150,7 +156,7 @@ case $choice in
 esac
 engine=$!
 exec 3<&-
-trap 'killed=true; kill -KILL "$engine" 2>/dev/null' USR1
+trap 'killed=true; end_engine' USR1
 
 # Its sleep outlives it for a moment, and must not keep the channel open meanwhile.
 (
@@ -170,6 +176,9 @@ while kill -0 "$engine" 2>/dev/null; do
   wait "$engine"
   status=$?
 done
-[ "$status" = 200 ] && { wait "$engine"; status=$?; }
+# The signal may have come last, and the engine have ended meanwhile: a shell that has told its end before says 127.
+wait "$engine" 2>/dev/null
+told=$?
+[ "$told" = 127 ] || status=$told
 engine=
 finish "$status"

@@ -1,5 +1,6 @@
 //! The script as one command line that every login shell passes on unharmed.
 
+use super::{Privilege, Prompt};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -10,13 +11,31 @@ const REMOTE: &str = include_str!("remote.sh");
 /// The login shell may be anything. Between single quotes bash, dash, zsh, fish and csh agree about everything but
 /// `'`, `!`, line ends and backslashes before these; so the script is sent with these written as octal numbers, and a
 /// plain `sh` turns them back with its `printf`. Nothing of a host or of an inventory is in the command.
-pub(crate) fn command(limit: Duration) -> String {
-    command_for("/bin/sh", limit)
+///
+/// Root is asked for by that plain `sh`, unless it is root already. With a password, sudo reads it from standard input when it
+/// has asked on standard error; without one, it must not ask.
+pub(crate) fn command(limit: Duration, privilege: Privilege, prompt: Option<&Prompt>) -> String {
+    let script = encode(&minify(REMOTE));
+    let seconds = limit.as_secs().max(1);
+    let how = match (privilege, prompt) {
+        (Privilege::AsIs, _) => return command_for("/bin/sh", &script, seconds),
+        (Privilege::Sudo, Some(_)) => r#"sudo -S -p "$(printf "\036$3")""#,
+        (Privilege::Sudo, None) => "sudo -n",
+        (Privilege::Doas, _) => "doas -n",
+    };
+    let prompt = prompt.map_or("", Prompt::text);
+    format!(
+        r#"exec /bin/sh -c '[ "$(id -u)" = 0 ] || exec {how} /bin/sh -c "$2" "$0" "$1"; eval "$2"' '{script}' {seconds} 'eval "$(printf "$0")"' '{prompt}'"#
+    )
 }
 
-fn command_for(sh: &str, limit: Duration) -> String {
-    let seconds = limit.as_secs().max(1);
-    format!(r#"exec {sh} -c 'eval "$(printf "$0")"' '{}' {seconds}"#, encode(&minify(REMOTE)))
+fn command_for(sh: &str, script: &str, seconds: u64) -> String {
+    format!(r#"exec {sh} -c 'eval "$(printf "$0")"' '{script}' {seconds}"#)
+}
+
+/// The script for a transport that can bring it as a file.
+pub(super) fn plain() -> String {
+    minify(REMOTE)
 }
 
 /// Without comments and indentation.
@@ -50,7 +69,7 @@ mod tests {
 
     /// Runs the command as sshd would, and returns what it printed.
     fn run(login_shell: &[&str], sh: &str, input: &[u8]) -> String {
-        let command = command_for(sh, Duration::from_secs(20));
+        let command = command_for(sh, &encode(&minify(REMOTE)), 20);
         let mut child = Command::new(login_shell[0])
             .args(&login_shell[1..])
             .arg("-c")
@@ -117,6 +136,45 @@ mod tests {
         }
     }
 
+    /// With a stand-in for sudo, which asks as sudo does, and for a user who is not root.
+    #[test]
+    fn every_login_shell_passes_on_the_way_to_root() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let program = |name: &str, script: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, script).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        };
+        program("id", "#!/bin/sh\necho 1000\n");
+        program(
+            "sudo",
+            "#!/bin/sh\n[ \"$1$2\" = -S-p ] || exit 9\nprintf %s \"$3\" >&2\nIFS= read -r word\n\
+             [ \"$word\" = right ] || exit 8\nshift 3\nexec \"$@\"\n",
+        );
+        let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+        let prompt = Prompt::new();
+        let command = command(Duration::from_secs(20), Privilege::Sudo, Some(&prompt));
+        for shell in ["bash", "dash", "fish", "tcsh", "zsh", "mksh"].into_iter().filter(|shell| exists(shell))
+        {
+            let mut child = Command::new(shell)
+                .args(["-c", &command])
+                .env("PATH", &path)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let input = [&b"right\n"[..], &upload(ENGINE, None)].concat();
+            let _ = child.stdin.take().unwrap().write_all(&input);
+            let output = child.wait_with_output().unwrap();
+            let (stdout, stderr) =
+                (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert!(stdout.contains("\nengine --sweep\n"), "{shell}: {stdout} {stderr}");
+            assert!(stderr.starts_with(&format!("\u{1e}{}", prompt.text())), "{shell}: {stderr}");
+        }
+    }
+
     #[test]
     fn every_sh_runs_it() {
         check(&["sh"], "dash");
@@ -148,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_watchdog_kills_an_engine_that_goes_on() {
-        let command = command_for("/bin/sh", Duration::from_secs(2));
+        let command = command_for("/bin/sh", &encode(&minify(REMOTE)), 2);
         let mut child = Command::new("sh")
             .args(["-c", &command])
             .stdin(Stdio::piped())
@@ -156,10 +214,21 @@ mod tests {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let engine = "#!/bin/sh\ntrap '' TERM HUP INT\nexec sleep 300\n";
+        let engine = "#!/bin/sh\ntrap '' TERM HUP INT\nsleep 614 & sleep 614\n";
         child.stdin.take().unwrap().write_all(&upload(engine, None)).unwrap();
         let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
         assert!(output.contains("\"status\":137,\"killed\":true,\"removed\":true"), "{output}");
+        let left = || {
+            let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+            let lines = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+            lines.filter(|line| line == b"sleep\x00614\x00").count()
+        };
+        // A killed process has to be scheduled once more to go.
+        let start = std::time::Instant::now();
+        while left() > 0 {
+            assert!(start.elapsed() < Duration::from_secs(5), "what the engine started outlived it");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     #[test]
@@ -175,7 +244,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_that_a_login_shell_would_take_apart() {
-        let command = command(Duration::from_secs(180));
+        let command = command(Duration::from_secs(180), Privilege::AsIs, None);
         let encoded = command.split("' '").nth(1).unwrap();
         assert!(!encoded.contains(['!', '\n', '\r']), "{encoded}");
         assert_eq!(encoded.matches('\'').count(), 1, "only the quote at its end");

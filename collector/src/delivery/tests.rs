@@ -30,7 +30,18 @@ fn dialogue(choice: EngineChoice) -> Dialogue {
     let limits = Limits { total_bytes: 4000, greeting_bytes: 500, ..Limits::default() };
     let plan = Plan::new(&pack, &limits, Duration::from_secs(1));
     let probes = vec![ProbeBinary::for_arch("x86_64", b"probe".to_vec())];
-    Dialogue::new(Arc::new(Orders { plan: Arc::new(plan), limits: Arc::new(limits), choice, probes }))
+    Dialogue::new(
+        Arc::new(Orders {
+            plan: Arc::new(plan),
+            limits: Arc::new(limits),
+            choice,
+            probes,
+            prompt: Prompt::new(),
+            budget: Budget::new(1 << 30, 1),
+        }),
+        Privilege::AsIs,
+        0,
+    )
 }
 
 /// Says these, then ends.
@@ -47,7 +58,7 @@ fn talk(choice: EngineChoice, said: &[&str], stderr: &str, end: End) -> (HostOut
         dialogue.stderr(stderr.as_bytes()).unwrap();
     }
     let mut receipt = Receipt::default();
-    let (outcome, answers) = dialogue.finish(end, &mut receipt);
+    let (outcome, answers, _) = dialogue.finish(end, &mut receipt);
     assert_eq!(answers.len(), 1);
     (outcome, receipt, answers)
 }
@@ -75,6 +86,7 @@ fn the_choice_of_the_engine() {
     let answer = |choice, hello: &str| {
         let mut dialogue = dialogue(choice);
         let sent = dialogue.stdout(hello.as_bytes()).unwrap().unwrap();
+        let Reply::All(sent) = sent else { panic!("it asks for a password") };
         String::from_utf8(sent.concat()).unwrap()
     };
     let with = HELLO.replace("\"osqueryi\":\"\"", "\"osqueryi\":\"/usr/bin/osqueryi\"");
@@ -159,7 +171,38 @@ proptest! {
                 break;
             }
         }
-        let (_, answers) = dialogue.finish(End::Closed, &mut Receipt::default());
+        let (_, answers, _) = dialogue.finish(End::Closed, &mut Receipt::default());
         prop_assert_eq!(answers.len(), 1);
     }
+}
+
+/// A host may ask for the password only where we asked it to make us root, and not once the script runs.
+#[test]
+fn the_password_is_asked_for_once_and_only_by_sudo() {
+    let pack = Pack::parse(r#"{"queries":{"users":{"query":"SELECT 1"}}}"#).unwrap();
+    let limits = Limits::default();
+    let plan = Arc::new(Plan::new(&pack, &limits, Duration::from_secs(1)));
+    let probes = vec![ProbeBinary::for_arch("x86_64", b"probe".to_vec())];
+    let choice = EngineChoice::Probe;
+    let orders = Arc::new(Orders {
+        plan,
+        limits: Arc::new(limits),
+        choice,
+        probes,
+        prompt: Prompt::new(),
+        budget: Budget::new(1 << 30, 1),
+    });
+    let asking = format!("We trust you have received the usual lecture.\n\u{1e}{}", orders.prompt.text());
+    let asks = |privilege, said: &str, asking: &str| {
+        let mut dialogue = Dialogue::new(Arc::clone(&orders), privilege, 0);
+        dialogue.stdout(said.as_bytes()).unwrap();
+        matches!(dialogue.stderr(asking.as_bytes()).unwrap(), Some(Reply::Password))
+    };
+    assert!(asks(Privilege::Sudo, "", &asking));
+    assert!(
+        !asks(Privilege::Sudo, "", "\u{1e}herdiff-0000000000000000-password"),
+        "a prompt that was guessed"
+    );
+    assert!(!asks(Privilege::AsIs, "", &asking));
+    assert!(!asks(Privilege::Sudo, HELLO, &asking), "the script runs already");
 }

@@ -5,6 +5,8 @@
 pub struct Limits {
     /// Bytes of output of one host, all queries together. 64 MiB.
     pub total_bytes: u64,
+    /// Bytes of output of all hosts that are not stored yet; a host below its part of this is never cut for the others. 1 GiB.
+    pub waiting_bytes: u64,
     /// Bytes of one line of the probe, or of one array of osqueryi: the answer to one query. 32 MiB.
     pub answer_bytes: usize,
     /// Rows of one query. 200,000.
@@ -25,6 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             total_bytes: 64 << 20,
+            waiting_bytes: 1 << 30,
             answer_bytes: 32 << 20,
             rows: 200_000,
             columns: 512,

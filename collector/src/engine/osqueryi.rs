@@ -44,6 +44,8 @@ pub(crate) struct OsqueryiOutput {
     limits: Arc<Limits>,
     answers: Vec<Option<Answer>>,
     uid: Option<u32>,
+    /// The first statement that this osqueryi is given: those before ended another one.
+    from: usize,
     /// The statement whose array comes now.
     current: usize,
     array: Vec<u8>,
@@ -53,10 +55,15 @@ pub(crate) struct OsqueryiOutput {
 }
 
 impl OsqueryiOutput {
-    pub(crate) fn new(plan: Arc<Plan>, limits: Arc<Limits>, uid: Option<u32>) -> Self {
-        let answers = plan.blank(true);
+    pub(crate) fn new(plan: Arc<Plan>, limits: Arc<Limits>, uid: Option<u32>, from: usize) -> Self {
+        let mut answers = plan.blank(true);
+        for (place, _) in (0..from).filter_map(|statement| plan.statement(statement)) {
+            if let Some(slot) = answers.get_mut(place) {
+                *slot = Some(Answer::failed(QueryFailureKind::NotRun, "another osqueryi was asked"));
+            }
+        }
         let (array, errors) = Default::default();
-        Self { plan, limits, answers, uid, current: 0, array, too_long: false, errors }
+        Self { plan, limits, answers, uid, from, current: from, array, too_long: false, errors }
     }
 
     pub(crate) fn line(&mut self, line: Line<'_>) {
@@ -108,6 +115,11 @@ impl OsqueryiOutput {
         }
     }
 
+    /// The statement that runs now.
+    pub(crate) fn current(&self) -> usize {
+        self.current
+    }
+
     pub(crate) fn complete(&self) -> bool {
         self.current >= self.plan.statements()
     }
@@ -118,11 +130,12 @@ impl OsqueryiOutput {
 
     pub(crate) fn into_answers(mut self) -> Vec<Option<Answer>> {
         let somewhere = self.errors.remove(&0);
-        for n in 0..self.plan.statements().min(self.current) {
+        for n in self.from..self.plan.statements().min(self.current) {
             let Some((place, _)) = self.plan.statement(n) else { continue };
             let Some(slot) = self.answers.get_mut(place) else { continue };
             // The input has two lines for each statement, the mark's being the second.
-            let own = [2 * n + 1, 2 * n + 2].iter().find_map(|line| self.errors.get(line));
+            let line = 2 * (n - self.from);
+            let own = [line + 1, line + 2].iter().find_map(|line| self.errors.get(line));
             let error = own.or(somewhere.as_ref().filter(|_| slot.as_ref().is_none_or(is_bare)));
             if let Some(error) = error {
                 *slot = Some(Answer::failed(QueryFailureKind::Error, error.as_str()));

@@ -43,8 +43,17 @@ impl Output {
     }
 
     /// `uid` is the user that osqueryi runs as: without root's rights it sees less and does not say so.
-    pub(crate) fn osqueryi(plan: Arc<Plan>, limits: Arc<Limits>, uid: Option<u32>) -> Self {
-        Self::Osqueryi(OsqueryiOutput::new(plan, limits, uid))
+    /// It is given the statements from one on.
+    pub(crate) fn osqueryi(plan: Arc<Plan>, limits: Arc<Limits>, uid: Option<u32>, from: usize) -> Self {
+        Self::Osqueryi(OsqueryiOutput::new(plan, limits, uid, from))
+    }
+
+    /// The statement that osqueryi runs now. Its time is ours to watch; the probe watches its queries itself.
+    pub(crate) fn unwatched(&self) -> Option<usize> {
+        match self {
+            Self::Osqueryi(output) if !output.complete() => Some(output.current()),
+            _ => None,
+        }
     }
 
     /// A line of standard output.

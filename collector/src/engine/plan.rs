@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     mark: String,
     probe_input: Bytes,
     osqueryi_input: Bytes,
+    /// Where each statement starts in it.
+    starts: Vec<usize>,
 }
 
 impl Plan {
@@ -43,6 +45,7 @@ impl Plan {
             mark,
             probe_input: Bytes::new(),
             osqueryi_input: Bytes::new(),
+            starts: Vec::new(),
         };
         let mut asked = Map::new();
         let mut lines = String::new();
@@ -62,6 +65,7 @@ impl Plan {
                 "query_timeout_ms": u64::try_from(query_timeout.as_millis()).unwrap_or(u64::MAX),
                 "max_rows": limits.rows,
                 "max_bytes": limits.answer_bytes,
+                "compress": "lz4",
             },
         });
         plan.probe_input = format!("{request}\n").into();
@@ -73,6 +77,7 @@ impl Plan {
         match one_line(sql) {
             Ok(line) => {
                 let number = self.statements.len();
+                self.starts.push(lines.len());
                 *lines += &format!("{line};\n.print {}{number}\n", self.mark);
                 self.statements.push((place, tables_of(sql)));
             }
@@ -87,9 +92,10 @@ impl Plan {
         &self.probe_input
     }
 
-    /// The lines that osqueryi is sent.
-    pub(crate) fn osqueryi_input(&self) -> &Bytes {
-        &self.osqueryi_input
+    /// The lines that osqueryi is sent, from a statement on.
+    pub(crate) fn osqueryi_input(&self, from: usize) -> Bytes {
+        let start = self.starts.get(from).copied().unwrap_or(self.osqueryi_input.len());
+        self.osqueryi_input.slice(start..)
     }
 
     /// Where a query stands in the pack.
@@ -112,6 +118,16 @@ impl Plan {
         let number = line.strip_prefix(self.mark.as_bytes())?;
         let number = std::str::from_utf8(number).ok()?.trim_end().parse().ok()?;
         (number < self.statements.len()).then_some(number)
+    }
+
+    /// Puts the answers of an earlier osqueryi back: those to statements before this one.
+    pub(crate) fn restore(&self, answers: &mut [Answer], earlier: Vec<Answer>, before: usize) {
+        let places: Vec<usize> = self.statements.iter().take(before).map(|(place, _)| *place).collect();
+        for (place, answer) in earlier.into_iter().enumerate().filter(|(place, _)| places.contains(place)) {
+            if let Some(slot) = answers.get_mut(place) {
+                *slot = answer;
+            }
+        }
     }
 
     /// The answers before any came.
@@ -150,9 +166,11 @@ mod tests {
         );
         let mark = plan.mark.clone();
         assert_eq!(
-            plan.osqueryi_input(),
-            &format!("SELECT 1;\n.print {mark}0\nSELECT  2;\n.print {mark}1\n")
+            plan.osqueryi_input(0),
+            format!("SELECT 1;\n.print {mark}0\nSELECT  2;\n.print {mark}1\n")
         );
+        assert_eq!(plan.osqueryi_input(1), format!("SELECT  2;\n.print {mark}1\n"));
+        assert!(plan.osqueryi_input(2).is_empty());
         let line = String::from_utf8(plan.probe_input().to_vec()).unwrap();
         assert!(line.starts_with(r#"{"queries":{"b":{"query":"SELECT 1; "},"a":{"#), "{line}");
         assert!(line.contains(r#""query_timeout_ms":3000"#), "{line}");

@@ -2,7 +2,7 @@
 
 use super::output::{EngineFacts, NotAnEngine};
 use super::rows::{Lists, Rows};
-use super::{Limits, Line, Plan, Text};
+use super::{Limits, Line, Lines, Plan, Text};
 use herdiff_model::name::ColumnName;
 use herdiff_model::outcome::{QueryFailureKind, Unread};
 use herdiff_model::visit::Answer;
@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 /// Different things that could not be read, for one query. What is above is folded into one.
 const MOST_UNREAD: usize = 200;
+
+/// Bytes of a block before it was packed: the probe packs no more at once.
+const MOST_IN_BLOCK: usize = 64 << 10;
 
 /// The only version there is.
 const PROTOCOL: u64 = 1;
@@ -28,16 +31,64 @@ pub(crate) struct ProbeOutput {
     blank_facts: EngineFacts,
     complete: bool,
     garbage: Option<Text>,
+    /// Lines out of blocks, and how many bytes all blocks had before they were packed.
+    unpacked: Lines,
+    unpacked_bytes: u64,
+}
+
+/// Part of the lines, packed.
+#[derive(Deserialize)]
+struct Block<'l> {
+    lz4: &'l str,
+    bytes: usize,
 }
 
 impl ProbeOutput {
     pub(crate) fn new(plan: Arc<Plan>, limits: Arc<Limits>) -> Self {
         let answers = plan.blank(false);
         let blank_facts = EngineFacts { engine: "probe".into(), ..EngineFacts::default() };
-        Self { plan, limits, answers, facts: None, blank_facts, complete: false, garbage: None }
+        let unpacked = Lines::new(limits.answer_bytes.saturating_add(64 << 10));
+        Self {
+            plan,
+            limits,
+            answers,
+            facts: None,
+            blank_facts,
+            complete: false,
+            garbage: None,
+            unpacked,
+            unpacked_bytes: 0,
+        }
     }
 
     pub(crate) fn line(&mut self, line: Line<'_>) -> Result<(), NotAnEngine> {
+        match line {
+            Line::Whole(block) if self.facts.is_some() && block.starts_with(b"{\"lz4\":") => {
+                self.block(block)
+            }
+            line => self.plain_line(line),
+        }
+    }
+
+    /// A block is unpacked under the limits that hold for what comes plain: a host pays 64 KiB of memory with a few
+    /// hundred bytes, but never more than one block at once, and all of them count.
+    fn block(&mut self, line: &[u8]) -> Result<(), NotAnEngine> {
+        let Some(bytes) = unpack(line) else {
+            self.note_garbage(line);
+            return Ok(());
+        };
+        self.unpacked_bytes += bytes.len() as u64;
+        let most = self.limits.total_bytes;
+        if self.unpacked_bytes > most {
+            return Err(NotAnEngine(format!("the host sent more than {most} bytes, packed")));
+        }
+        let mut lines = std::mem::replace(&mut self.unpacked, Lines::new(0));
+        let done = lines.push(&bytes, |line| self.plain_line(line));
+        self.unpacked = lines;
+        done
+    }
+
+    fn plain_line(&mut self, line: Line<'_>) -> Result<(), NotAnEngine> {
         let Line::Whole(line) = line else {
             self.too_long();
             return Ok(());
@@ -126,6 +177,16 @@ impl ProbeOutput {
     pub(crate) fn into_answers(self) -> Vec<Option<Answer>> {
         self.answers
     }
+}
+
+/// The bytes of a block; `None` when it is none, or not as long as it says.
+fn unpack(line: &[u8]) -> Option<Vec<u8>> {
+    let block: Block<'_> =
+        serde_json::from_slice(line).ok().filter(|block: &Block<'_>| block.bytes <= MOST_IN_BLOCK)?;
+    let packed = data_encoding::BASE64.decode(block.lz4.as_bytes()).ok()?;
+    let mut bytes = vec![0; block.bytes];
+    let length = lz4_flex::block::decompress_into(&packed, &mut bytes).ok()?;
+    (length == block.bytes).then_some(bytes)
 }
 
 fn was_too_long(answer: &Answer) -> bool {
@@ -301,5 +362,87 @@ impl<'de> Visitor<'de> for UnreadList<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use herdiff_model::pack::Pack;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const PLAIN: &[u8] = b"{\"query\":\"a\",\"columns\":[\"x\"],\"rows\":[[\"1\"],[\"2\"]],\"unread\":[],\"cut\":null}\n\
+        {\"query\":\"b\",\"columns\":[\"y\"],\"rows\":[],\"unread\":[],\"cut\":null}\n{\"end\":1,\"queries\":2,\"cpu_us\":5}\n";
+    const HELLO: &[u8] = br#"{"probe":"0.1.0","protocol":1,"arch":"x86_64","uid":0,"root":"/","pid":7}"#;
+
+    fn output(limits: Limits) -> ProbeOutput {
+        let pack = r#"{"queries":{"a":{"query":"SELECT 1"},"b":{"query":"SELECT 2"}}}"#;
+        let plan = Plan::new(&Pack::parse(pack).unwrap(), &limits, Duration::from_secs(1));
+        ProbeOutput::new(Arc::new(plan), Arc::new(limits))
+    }
+
+    fn block(bytes: &[u8], said: usize) -> String {
+        let packed = data_encoding::BASE64.encode(&lz4_flex::block::compress(bytes));
+        format!(r#"{{"lz4":"{packed}","bytes":{said}}}"#)
+    }
+
+    fn rows(output: ProbeOutput) -> Vec<Option<usize>> {
+        let count = |answer: Option<Answer>| match answer? {
+            Answer::Rows { batches, .. } => Some(batches.iter().map(|batch| batch.len()).sum()),
+            Answer::Failed(_) => None,
+        };
+        output.into_answers().into_iter().map(count).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_say_what_they_were_made_of(cut in 1..PLAIN.len()) {
+            let mut output = output(Limits::default());
+            output.line(Line::Whole(HELLO)).unwrap();
+            for piece in PLAIN.chunks(cut) {
+                output.line(Line::Whole(block(piece, piece.len()).as_bytes())).unwrap();
+            }
+            prop_assert!(output.complete());
+            prop_assert_eq!(rows(output), [Some(2), Some(0)]);
+        }
+
+        #[test]
+        fn blocks_of_anything_stop_nothing(packed in "[A-Za-z0-9+/=]{0,200}", bytes in 0..200_000_usize) {
+            let mut output = output(Limits::default());
+            output.line(Line::Whole(HELLO)).unwrap();
+            let line = format!(r#"{{"lz4":"{packed}","bytes":{bytes}}}"#);
+            prop_assert!(output.line(Line::Whole(line.as_bytes())).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_not_as_long_as_it_says_is_garbage() {
+        for line in
+            [block(PLAIN, PLAIN.len() - 1), block(PLAIN, PLAIN.len() + 1), block(&[0; 70_000], 70_000)]
+        {
+            let mut output = output(Limits::default());
+            output.line(Line::Whole(HELLO)).unwrap();
+            output.line(Line::Whole(line.as_bytes())).unwrap();
+            assert!(output.garbage().is_some());
+            assert_eq!(rows(output), [None, None]);
+        }
+    }
+
+    #[test]
+    fn what_is_packed_counts_as_long_as_it_is() {
+        let bomb = block(&[b' '; MOST_IN_BLOCK], MOST_IN_BLOCK);
+        assert!(bomb.len() < 600, "{}", bomb.len());
+        let mut output = output(Limits { total_bytes: 1 << 20, ..Limits::default() });
+        output.line(Line::Whole(HELLO)).unwrap();
+        let refused =
+            (0..17).map(|_| output.line(Line::Whole(bomb.as_bytes()))).position(|done| done.is_err());
+        assert_eq!(refused, Some(16));
+    }
+
+    #[test]
+    fn nothing_is_packed_before_the_first_line() {
+        let mut output = output(Limits::default());
+        assert!(output.line(Line::Whole(block(PLAIN, PLAIN.len()).as_bytes())).is_err());
     }
 }

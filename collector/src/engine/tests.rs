@@ -127,7 +127,7 @@ fn what_is_no_probe_is_told_at_once() {
 }
 
 fn marks(plan: &Plan) -> [String; 3] {
-    let input = String::from_utf8(plan.osqueryi_input().to_vec()).unwrap();
+    let input = String::from_utf8(plan.osqueryi_input(0).to_vec()).unwrap();
     let marks: Vec<_> =
         input.lines().filter_map(|line| line.strip_prefix(".print ")).map(str::to_owned).collect();
     marks.try_into().unwrap()
@@ -136,7 +136,7 @@ fn marks(plan: &Plan) -> [String; 3] {
 fn osqueryi(uid: u32, print: impl Fn([String; 3]) -> String, stderr: &[&str]) -> Vec<String> {
     let (plan, limits) = setup();
     let printed = print(marks(&plan));
-    let mut output = Output::osqueryi(plan, limits, Some(uid));
+    let mut output = Output::osqueryi(plan, limits, Some(uid), 0);
     feed(&mut output, printed.as_bytes()).unwrap();
     stderr.iter().for_each(|line| output.stderr_line(line.as_bytes()));
     short(&output.finish(&missing()))
@@ -216,7 +216,7 @@ proptest! {
             }
         }
         let mut output = if osqueryi {
-            Output::osqueryi(plan, limits, None)
+            Output::osqueryi(plan, limits, None, 0)
         } else {
             Output::probe(plan, limits)
         };

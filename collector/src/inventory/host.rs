@@ -5,13 +5,13 @@ use std::net::Ipv6Addr;
 
 /// What a word says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HostWord {
-    pub(super) user: Option<String>,
-    pub(super) names: Vec<String>,
-    pub(super) port: Option<u16>,
+pub(crate) struct HostWord {
+    pub(crate) user: Option<String>,
+    pub(crate) names: Vec<String>,
+    pub(crate) port: Option<u16>,
 }
 
-pub(super) fn parse(word: &str) -> Result<HostWord, String> {
+pub(crate) fn parse(word: &str) -> Result<HostWord, String> {
     let (user, rest) = match word.rsplit_once('@') {
         Some((user, rest)) => {
             check_user(user)?;
@@ -36,9 +36,10 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A user's name, which nothing must take for an option.
+/// A user's name, which nothing must take for an option or for more than a name: as OpenSSH has it.
 pub(super) fn check_user(user: &str) -> Result<(), String> {
-    if user.is_empty() || user.starts_with('-') || user.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "'`\"$;&<>|(){}!".contains(c);
+    if user.is_empty() || user.starts_with('-') || user.ends_with('\\') || user.chars().any(odd) {
         return Err(format!("{user:?} cannot be the name of a user"));
     }
     Ok(())
@@ -98,6 +99,8 @@ mod tests {
             "web:0",
             "web:70000",
             "-oProxyCommand=x",
+            "$(id)@web",
+            "a`id`@web",
             "a/b",
             "a b",
             "",

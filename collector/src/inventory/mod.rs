@@ -1,19 +1,31 @@
-//! Where host names and connection facts come from: plain lists and Ansible's INI files.
+//! Where host names and connection facts come from: lists, tables, Ansible's inventories, OpenSSH's aliases, programs.
 //!
-//! Both are read by one parser: a plain list is an INI file without sections, and node-sets (`web[1-40]`) are understood
-//! in both.
+//! Each form is read into one [`document::Document`], which [`resolve`] turns into targets. Node-sets (`web[1-40]`) are
+//! understood in all of them.
 
+mod aliases;
+mod document;
+mod dynamic;
+mod form;
 mod host;
+mod ini;
 mod limit;
-mod parse;
+mod open;
 mod range;
 mod resolve;
+mod table;
+mod tree;
+mod vars;
+mod yaml;
 
+pub(crate) use host::parse as parse_host;
 pub(crate) use limit::glob;
 
+use crate::delivery::Privilege;
+use document::{Document, Place};
 use herdiff_model::name::{HerdName, HostName};
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One host to visit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +44,12 @@ pub struct Target {
     pub user: Option<String>,
     /// The private key file, where the inventory says one. May start with `~/`.
     pub identity: Option<PathBuf>,
+    /// The jump hosts before it, where the inventory names some: `[user@]host[:port]`, with commas between them.
+    pub jump: Option<String>,
+    /// The command that leads to it, where the inventory names one.
+    pub proxy_command: Option<String>,
+    /// As whom the queries run there, where the inventory says so.
+    pub privilege: Option<Privilege>,
 }
 
 /// The hosts of one or more sources, in the order in which they were named.
@@ -45,7 +63,7 @@ pub struct Inventory {
 
 /// An inventory that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{file}:{line}: {why}")]
+#[error("{file}{}: {why}", if *line == 0 { String::new() } else { format!(":{line}") })]
 pub struct InventoryError {
     /// The file, or what stands for it.
     pub file: String,
@@ -56,13 +74,24 @@ pub struct InventoryError {
 }
 
 impl Inventory {
-    /// Understands a plain list or an Ansible INI file. `file` is for messages.
+    /// Understands the text of an inventory, in whatever form it is. `file` is for messages.
     ///
     /// Lines may end in `\r\n`; a byte order mark is passed over.
     pub fn parse(file: &str, text: &str) -> Result<Self, InventoryError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let document = parse::document(text).map_err(|error| error.in_file(file))?;
-        resolve::inventory(&document, file).map_err(|error| error.in_file(file))
+        let mut document = Document::default();
+        let name = document.file(file);
+        let read = form::read(&mut document, name, file, text);
+        let resolved = read.and_then(|()| resolve::inventory(&document));
+        resolved.map_err(|error| error.in_document(&document))
+    }
+
+    /// Reads an inventory from a file, from a program that prints one (`--list`), or from all files of a directory, with the
+    /// `group_vars` and `host_vars` beside it.
+    pub fn open(path: &Path) -> Result<Self, InventoryError> {
+        let mut document = Document::default();
+        let read = open::read(&mut document, path);
+        let resolved = read.and_then(|()| resolve::inventory(&document));
+        resolved.map_err(|error| error.in_document(&document))
     }
 
     /// Adds the hosts of another source. Those that are here already are visited once, and said.
@@ -94,24 +123,28 @@ pub enum LimitError {
     #[error("no host is left by the pattern {0:?}")]
     NothingLeft(String),
     /// Ansible has it, we do not.
-    #[error("{0:?}: regular expressions and subscripts are not understood here; use names with * and ?")]
+    #[error("{0:?} is not understood here; use names with * and ?, group[first:last], or ~regex")]
     Unsupported(String),
+    /// The regular expression is none.
+    #[error("{0:?} is no regular expression: {1}")]
+    Regex(String, String),
 }
 
-/// What is wrong in a line; the file is added later.
+/// What is wrong at a place; its file's name is added later.
 #[derive(Debug)]
 struct LineError {
-    line: usize,
+    place: Place,
     why: String,
 }
 
 impl LineError {
-    fn new(line: usize, why: impl Into<String>) -> Self {
-        Self { line, why: why.into() }
+    fn new(place: Place, why: impl Into<String>) -> Self {
+        Self { place, why: why.into() }
     }
 
-    fn in_file(self, file: &str) -> InventoryError {
-        InventoryError { file: file.to_owned(), line: self.line, why: self.why }
+    fn in_document(self, document: &Document) -> InventoryError {
+        let file = document.files.get(self.place.file).cloned().unwrap_or_default();
+        InventoryError { file, line: self.place.line, why: self.why }
     }
 }
 

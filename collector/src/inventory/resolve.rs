@@ -1,10 +1,24 @@
 //! From lines to targets: who is in which group, and whose variable counts.
 
+use super::document::{Document, Place, Var};
 use super::host::{check_name, check_user, parse_port};
-use super::parse::{Document, Var};
+use super::ini::words;
 use super::{Inventory, LineError, Target};
+use crate::delivery::Privilege;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+
+/// How a value begins that only Ansible can decrypt.
+const VAULT: &str = "$ANSIBLE_VAULT";
+
+/// Variables whose values are secrets: never read, never shown.
+const SECRETS: &[&str] = &[
+    "ansible_password",
+    "ansible_ssh_pass",
+    "ansible_become_password",
+    "ansible_become_pass",
+    "ansible_sudo_pass",
+];
 
 /// Where a host is named: its lines, in order.
 struct Entry {
@@ -12,7 +26,7 @@ struct Entry {
     lines: Vec<usize>,
 }
 
-pub(super) fn inventory(document: &Document, file: &str) -> Result<Inventory, LineError> {
+pub(super) fn inventory(document: &Document) -> Result<Inventory, LineError> {
     let ancestors = ancestors(document)?;
     let mut notes = Vec::new();
     let mut entries: Vec<Entry> = Vec::new();
@@ -32,15 +46,29 @@ pub(super) fn inventory(document: &Document, file: &str) -> Result<Inventory, Li
                 .find(|l| l.group == host_line.group);
             if let Some(twin) = twin {
                 notes.push(format!(
-                    "{file}:{}: {name} is named again, after line {}; it is visited once",
-                    host_line.line, twin.line
+                    "{}: {name} is named again, after {}; it is visited once",
+                    document.name(host_line.line),
+                    twin.line.line_of(host_line.line, document)
                 ));
             }
             entry.lines.push(n);
         }
     }
-    let targets = entries.iter().map(|entry| target(document, entry, &ancestors));
-    Ok(Inventory { targets: targets.collect::<Result<_, _>>()?, notes })
+    let targets = entries.iter().map(|entry| target(document, entry, &ancestors, &mut notes));
+    let targets = targets.collect::<Result<_, _>>()?;
+    let vars = document.groups.iter().flat_map(|group| &group.vars);
+    let vars = vars
+        .chain(document.hosts.iter().flat_map(|line| &line.vars))
+        .chain(document.host_vars.values().flatten());
+    if let Some(secret) = vars.into_iter().find(|var| SECRETS.contains(&var.name.as_str())) {
+        notes.push(format!(
+            "{}: {} is not read: passwords come from --ask-pass, --ask-become-pass or a descriptor",
+            document.name(secret.line),
+            secret.name
+        ));
+    }
+    notes.extend(document.notes.iter().cloned());
+    Ok(Inventory { targets, notes })
 }
 
 /// For each group, the groups that it is part of, nearest first.
@@ -68,7 +96,9 @@ fn ancestors(document: &Document) -> Result<Vec<Vec<usize>>, LineError> {
                 front = front.iter().filter_map(|group| parents.get(group)).flatten().copied().collect();
                 if front.contains(&group) {
                     let own = document.groups.get(group);
-                    let line = own.and_then(|group| group.children.first()).map_or(0, |(_, line)| *line);
+                    let line = own
+                        .and_then(|group| group.children.first())
+                        .map_or(Place::new(0, 0), |(_, line)| *line);
                     return Err(LineError::new(line, "this group is, by way of others, its own child"));
                 }
                 front.retain(|&group| seen.insert(group));
@@ -79,7 +109,12 @@ fn ancestors(document: &Document) -> Result<Vec<Vec<usize>>, LineError> {
         .collect()
 }
 
-fn target(document: &Document, entry: &Entry, ancestors: &[Vec<usize>]) -> Result<Target, LineError> {
+fn target(
+    document: &Document,
+    entry: &Entry,
+    ancestors: &[Vec<usize>],
+    notes: &mut Vec<String>,
+) -> Result<Target, LineError> {
     let lines: Vec<_> = entry.lines.iter().filter_map(|&n| document.hosts.get(n)).collect();
     let direct: Vec<usize> = lines.iter().filter_map(|line| line.group).collect();
     let above: BTreeSet<usize> =
@@ -91,7 +126,8 @@ fn target(document: &Document, entry: &Entry, ancestors: &[Vec<usize>]) -> Resul
         direct.iter().copied().chain(above.iter().copied()).filter_map(name_of).collect();
 
     // The host's own variables count first, then those of its groups from near to far, then those of all.
-    let host_vars = lines.iter().rev().flat_map(|line| line.vars.iter().rev());
+    let in_files = document.host_vars.get(&entry.name).into_iter().flatten().rev();
+    let host_vars = in_files.chain(lines.iter().rev().flat_map(|line| line.vars.iter().rev()));
     let far = direct.iter().filter_map(|&group| ancestors.get(group)).flatten().copied();
     let all = document.groups.iter().position(|group| group.name == "all");
     let ungrouped = document.groups.iter().position(|group| group.name == "ungrouped" && direct.is_empty());
@@ -106,6 +142,10 @@ fn target(document: &Document, entry: &Entry, ancestors: &[Vec<usize>]) -> Resul
             Some(var) if var.value.contains("{{") => {
                 let why =
                     format!("{} is a template, which only Ansible can fill in; give a plain value", var.name);
+                Err(LineError::new(var.line, why))
+            }
+            Some(var) if var.value.starts_with(VAULT) => {
+                let why = format!("{} is encrypted with ansible-vault; give a plain value", var.name);
                 Err(LineError::new(var.line, why))
             }
             found => Ok(found.copied()),
@@ -131,6 +171,47 @@ fn target(document: &Document, entry: &Entry, ancestors: &[Vec<usize>]) -> Resul
         None => lines.iter().rev().find_map(|line| line.word.user.clone()),
     };
     let identity = var(&["ansible_ssh_private_key_file", "ansible_private_key_file"])?;
+    let mut way = Way::default();
+    for name in ["ansible_ssh_common_args", "ansible_ssh_extra_args"] {
+        if let Some(args) = var(&[name])? {
+            let odd = way.read(&args.value);
+            if !odd.is_empty() {
+                let note = format!("{}: {name}: passed over: {odd}", document.name(args.line));
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+    }
+    if let Some(local) = var(&["ansible_connection"])?
+        .filter(|var| !matches!(var.value.as_str(), "ssh" | "smart" | "paramiko" | "paramiko_ssh"))
+    {
+        let note = format!(
+            "{}: ansible_connection={}: the host is visited over SSH",
+            document.name(local.line),
+            local.value
+        );
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    let privilege = match var(&["ansible_become"])? {
+        None => None,
+        Some(var) if !is_true(var).map_err(|why| LineError::new(var.line, why))? => Some(Privilege::AsIs),
+        Some(_) => Some(match var(&["ansible_become_method"])? {
+            Some(method) if method.value == "doas" => Privilege::Doas,
+            Some(method) if method.value != "sudo" => {
+                let why =
+                    format!("{:?} is no way to become root here: there are sudo and doas", method.value);
+                return Err(LineError::new(method.line, why));
+            }
+            _ => Privilege::Sudo,
+        }),
+    };
+    if let Some(other) = var(&["ansible_become_user"])?.filter(|var| var.value != "root") {
+        let why = format!("{:?}: the queries can run as root, or as the login", other.value);
+        return Err(LineError::new(other.line, why));
+    }
     Ok(Target {
         host: entry.name.as_str().into(),
         herd: herd.into(),
@@ -139,5 +220,54 @@ fn target(document: &Document, entry: &Entry, ancestors: &[Vec<usize>]) -> Resul
         port,
         user,
         identity: identity.map(|var| PathBuf::from(&var.value)),
+        jump: way.jump,
+        proxy_command: way.command,
+        privilege,
     })
+}
+
+/// As Ansible reads it.
+fn is_true(var: &Var) -> Result<bool, String> {
+    match var.value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" | "y" | "t" => Ok(true),
+        "false" | "no" | "off" | "0" | "n" | "f" | "" => Ok(false),
+        _ => Err(format!("{:?} is neither true nor false", var.value)),
+    }
+}
+
+/// What the arguments for ssh say about the way to a host. Other arguments belong into ssh's configuration.
+#[derive(Default)]
+struct Way {
+    jump: Option<String>,
+    command: Option<String>,
+}
+
+impl Way {
+    /// Takes what is known, and returns the rest.
+    fn read(&mut self, args: &str) -> String {
+        let Ok(words) = words(args) else { return args.to_owned() };
+        let mut odd = Vec::new();
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let option = match word.as_str() {
+                "-J" => words.next().map(|host| format!("ProxyJump={host}")),
+                "-o" => words.next(),
+                _ => word
+                    .strip_prefix("-J")
+                    .map(|host| format!("ProxyJump={host}"))
+                    .or_else(|| word.strip_prefix("-o").map(str::to_owned)),
+            };
+            let Some(option) = option else {
+                odd.push(word);
+                continue;
+            };
+            let (name, value) = option.split_once(['=', ' ']).unwrap_or((&option, ""));
+            match name.to_ascii_lowercase().as_str() {
+                "proxyjump" => self.jump = Some(value.to_owned()),
+                "proxycommand" => self.command = Some(value.to_owned()),
+                _ => odd.push(option),
+            }
+        }
+        odd.join(" ")
+    }
 }

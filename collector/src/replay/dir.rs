@@ -1,7 +1,8 @@
 //! What is in a directory of saved output: which hosts, and which files of each.
 
 use super::ReplayError;
-use herdiff_model::name::{HostName, QueryName};
+use super::outcomes::Told;
+use herdiff_model::name::{HerdName, HostName, QueryName};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,10 +17,14 @@ const MOST_PACK: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct HostDir {
     pub(super) host: HostName,
+    /// Where it belongs, if that is known.
+    pub(super) herd: Option<HerdName>,
     pub(super) path: PathBuf,
     pub(super) files: BTreeMap<QueryName, OsString>,
     /// Why its files could not be listed.
     pub(super) fault: Option<String>,
+    /// What an export says of it.
+    pub(super) told: Option<Told>,
 }
 
 /// The hosts, sorted by name, and what was passed over.
@@ -63,11 +68,12 @@ fn host_dir(host: HostName, path: PathBuf, notes: &mut Vec<String>) -> HostDir {
         }
         Ok(())
     });
-    HostDir { host, path, files, fault: listed.err().map(|error| error.to_string()) }
+    let fault = listed.err().map(|error| error.to_string());
+    HostDir { host, herd: None, path, files, fault, told: None }
 }
 
 /// A name that can stand in a message, a file name and a table.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.len() <= 253 && !name.chars().any(char::is_control)
 }
 

@@ -1,19 +1,18 @@
 //! What we answer to a server: we judge its key, and open nothing that it wants opened.
 
-use super::HostKeyPolicy;
 use super::failure::Failure;
-use super::known_hosts::{HostKeys, Verdict};
+use super::trust::Trust;
 use crate::engine::Text;
-use herdiff_model::outcome::{HostOutcomeKind, Phase};
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use russh::keys::{HashAlg, PublicKeyOrCertificate};
 use russh::{Channel, ChannelOpenFailure};
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
 
 /// What the task of the connection and the visit both know.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shared(Arc<Mutex<Seen>>);
+pub(crate) struct Shared(Arc<(Mutex<Seen>, CancellationToken)>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -27,56 +26,19 @@ pub(crate) struct Seen {
 
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cancelled once the connection has ended: what goes through it has, too.
+    pub(crate) fn gone(&self) -> &CancellationToken {
+        &self.0.1
     }
 }
 
 /// The handler of one connection.
 pub(crate) struct Client {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) keys: HostKeys,
-    pub(crate) policy: HostKeyPolicy,
+    pub(crate) trust: Trust,
     pub(crate) shared: Shared,
-}
-
-impl Client {
-    /// Why the key is not accepted; `None` when it is.
-    fn judge(&self, key: &russh::keys::PublicKey, fingerprint: &str) -> Option<Failure> {
-        let algorithm = key.algorithm();
-        let fail = |kind, detail| Some(Failure::new(kind, Phase::Handshake, detail));
-        match self.keys.check(key) {
-            Verdict::Known => None,
-            // A revoked key is refused even where any other would do.
-            Verdict::Revoked { place } => fail(
-                HostOutcomeKind::HostKeyRevoked,
-                format!("the {algorithm} key {fingerprint} is marked as revoked in {place}"),
-            ),
-            _ if self.policy == HostKeyPolicy::AcceptAny => None,
-            Verdict::Changed { expected, place } => fail(
-                HostOutcomeKind::HostKeyChanged,
-                format!(
-                    "the server has the {algorithm} key {fingerprint}, but {place} has {expected}: the host was \
-                     set up again, or someone is in between"
-                ),
-            ),
-            Verdict::Unknown { other_types, authority } => {
-                let mut detail = format!("the {algorithm} key {fingerprint} is not in known_hosts");
-                if !other_types.is_empty() {
-                    detail += &format!(", which has {} for it", other_types.join(" and "));
-                }
-                if authority {
-                    detail += "; an authority is trusted there, but host certificates are not supported yet";
-                }
-                let port = if self.port == 22 { String::new() } else { format!("-p {} ", self.port) };
-                detail += &format!(
-                    "; compare the fingerprint by another way, then: ssh-keyscan {port}{}",
-                    self.host
-                );
-                fail(HostOutcomeKind::HostKeyUnknown, detail)
-            }
-        }
-    }
 }
 
 /// No channel that a server opens is wanted; each accepted one would cost memory.
@@ -91,7 +53,7 @@ impl Handler for Client {
     async fn check_server_key(&mut self, presented: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
         let key = presented.public_key();
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-        let rejected = self.judge(&key, &fingerprint);
+        let rejected = self.trust.judge(presented).await.err();
         let accepted = rejected.is_none();
         let mut seen = self.shared.lock();
         seen.fingerprint = fingerprint;
@@ -111,6 +73,7 @@ impl Handler for Client {
             }
         };
         self.shared.lock().ended = Some(ended);
+        self.shared.gone().cancel();
         result
     }
 

@@ -1,10 +1,11 @@
 //! Why a host was not reached, in the words of its outcome.
 
+use super::config::Settings;
 use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase};
 use std::io;
 
 /// A step that failed. Becomes the host's outcome.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{phase}: {detail}")]
 pub(crate) struct Failure {
     pub(crate) kind: HostOutcomeKind,
@@ -12,11 +13,13 @@ pub(crate) struct Failure {
     pub(crate) detail: String,
     /// The server was only busy: trying again later makes sense, and harms nobody.
     pub(crate) busy: bool,
+    /// The statement of osqueryi that did not end in its time: those after it can be asked anew.
+    pub(crate) stuck: Option<usize>,
 }
 
 impl Failure {
     pub(crate) fn new(kind: HostOutcomeKind, phase: Phase, detail: impl Into<String>) -> Self {
-        Self { kind, phase, detail: detail.into(), busy: false }
+        Self { kind, phase, detail: detail.into(), busy: false, stuck: None }
     }
 
     pub(crate) fn timeout(phase: Phase, after: std::time::Duration) -> Self {
@@ -31,6 +34,19 @@ impl Failure {
     pub(crate) fn busy(mut self) -> Self {
         self.busy = true;
         self
+    }
+
+    /// What failed was the way to the host: its jump host.
+    pub(crate) fn at(mut self, via: &Settings) -> Self {
+        self.detail = format!("jump host {}: {}", via.named, self.detail);
+        self.phase = Phase::Connect;
+        self
+    }
+
+    /// Trying again would end the same, or lock an account.
+    pub(crate) fn is_final(&self) -> bool {
+        use HostOutcomeKind::{AuthFailed, HostKeyChanged, HostKeyRevoked, HostKeyUnknown};
+        matches!(self.kind, AuthFailed | HostKeyChanged | HostKeyRevoked | HostKeyUnknown)
     }
 
     pub(crate) fn outcome(self) -> HostOutcome {

@@ -1,17 +1,19 @@
 //! known_hosts as OpenSSH reads it: hashed names, `[host]:port`, wildcards, negation, several keys, revoked keys.
 //!
 //! russh's own check takes a second key of one type for a changed one and does not know `@revoked`; so files are parsed
-//! once for the whole sweep and matched here. Lines of authorities (`@cert-authority`) are counted, not yet believed.
+//! once for the whole sweep and matched here.
 
 use crate::inventory::glob;
 use data_encoding::BASE64;
 use ring::hmac;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// All lines of all files.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct KnownHosts {
     lines: Vec<Line>,
     /// Lines by a name that stands in them plainly.
@@ -23,7 +25,7 @@ pub(crate) struct KnownHosts {
     pub(crate) notes: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Line {
     /// File and number, for messages.
     place: String,
@@ -40,16 +42,49 @@ enum Marker {
     Authority,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pattern {
     negated: bool,
     glob: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Hashed {
     key: hmac::Key,
     hash: Vec<u8>,
+}
+
+/// The known_hosts files of a sweep: hosts may have different ones.
+#[derive(Debug, Default)]
+pub(crate) struct KnownFiles(HashMap<Vec<PathBuf>, Arc<KnownHosts>>);
+
+impl KnownFiles {
+    /// Reads a list of files, once.
+    pub(crate) fn read(&mut self, files: &[PathBuf]) -> Result<(), (PathBuf, io::Error)> {
+        if self.0.contains_key(files) {
+            return Ok(());
+        }
+        let mut known = KnownHosts::default();
+        for path in files {
+            match std::fs::read(path) {
+                Ok(bytes) => known.add(&path.display().to_string(), &bytes),
+                // Many accounts have none; then nothing is known, which each host will say.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err((path.clone(), error)),
+            }
+        }
+        self.0.insert(files.to_vec(), Arc::new(known));
+        Ok(())
+    }
+
+    pub(crate) fn of(&self, files: &[PathBuf]) -> Arc<KnownHosts> {
+        self.0.get(files).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let notes: BTreeSet<&String> = self.0.values().flat_map(|known| &known.notes).collect();
+        notes.into_iter().cloned().collect()
+    }
 }
 
 /// What known_hosts says of a key that a host presented.
@@ -183,6 +218,26 @@ impl HostKeys {
         let (mut first, rest): (Vec<_>, Vec<_>) = supported.iter().cloned().partition(is_known);
         first.extend(rest);
         first
+    }
+
+    /// Where a key is trusted as an authority for the host.
+    pub(crate) fn authority(&self, key: &PublicKey) -> Option<&str> {
+        self.marked(key, Marker::Authority)
+    }
+
+    /// Where a key is revoked, as an authority or as a host's.
+    pub(crate) fn revokes(&self, key: &PublicKey) -> Option<&str> {
+        self.marked(key, Marker::Revoked)
+    }
+
+    fn marked(&self, key: &PublicKey, marker: Marker) -> Option<&str> {
+        let blob = key.to_bytes().map(|bytes| BASE64.encode(&bytes)).ok()?;
+        self.all().find(|line| line.marker == marker && line.key == blob).map(|line| line.place.as_str())
+    }
+
+    /// Whether the host may show a certificate: whether there is anybody to have signed it.
+    pub(crate) fn has_authorities(&self) -> bool {
+        self.all().any(|line| line.marker == Marker::Authority)
     }
 
     /// Judges the key that the host presented.

@@ -1,25 +1,24 @@
-//! The TCP connection below SSH, with what russh lacks: a kill switch, quick acknowledgements, a memory of how the
-//! server began.
+//! The connection below SSH, with what russh lacks: a kill switch, quick acknowledgements, a memory of how the server
+//! began.
 //!
 //! russh runs a connection in a task of its own. When we stop waiting for it, the task and the socket would stay until
 //! the other side moves; and any traffic resets its inactivity timer. The switch ends both at once.
 
-use socket2::SockRef;
+use super::wire::Wire;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// How much of a server's first bytes is remembered.
 const REMEMBERED: usize = 255;
 
-/// A TCP connection that can be killed from outside.
+/// A connection that can be killed from outside.
 pub(crate) struct Link {
-    tcp: TcpStream,
+    wire: Wire,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
     greeting: Greeting,
     heard: bool,
@@ -36,10 +35,12 @@ impl Greeting {
 }
 
 impl Link {
-    pub(crate) fn new(tcp: TcpStream, kill: CancellationToken) -> io::Result<Self> {
-        tcp.set_nodelay(true)?;
+    pub(crate) fn new(wire: Wire, kill: CancellationToken) -> io::Result<Self> {
+        if let Wire::Tcp(tcp) = &wire {
+            tcp.set_nodelay(true)?;
+        }
         Ok(Self {
-            tcp,
+            wire,
             killed: Box::pin(kill.cancelled_owned()),
             greeting: Greeting::default(),
             heard: false,
@@ -76,12 +77,10 @@ impl AsyncRead for Link {
             return Poll::Ready(Err(error));
         }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.tcp).poll_read(cx, buf);
+        let polled = Pin::new(&mut self.wire).poll_read(cx, buf);
         if polled.is_ready() {
             self.remember(buf.filled().get(before..).unwrap_or_default());
-            // Linux falls back to delayed acknowledgements by itself, so it is asked each time. Without this the server
-            // waits up to 40 ms where a reply of ours is not due. Failing costs only that time.
-            let _ = SockRef::from(&self.tcp).set_tcp_quickack(true);
+            self.wire.acknowledge_at_once();
         }
         polled
     }
@@ -92,18 +91,18 @@ impl AsyncWrite for Link {
         if let Poll::Ready(error) = self.poll_killed(cx) {
             return Poll::Ready(Err(error));
         }
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
+        Pin::new(&mut self.wire).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(error) = self.poll_killed(cx) {
             return Poll::Ready(Err(error));
         }
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.wire).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.wire).poll_shutdown(cx)
     }
 }
 
@@ -111,18 +110,20 @@ impl AsyncWrite for Link {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     async fn link(kill: CancellationToken) -> (Link, TcpStream) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
-        (Link::new(ours.unwrap(), kill).unwrap(), theirs.unwrap().0)
+        (Link::new(Wire::Tcp(ours.unwrap()), kill).unwrap(), theirs.unwrap().0)
     }
 
     #[tokio::test]
     async fn nothing_is_held_back_to_fill_a_packet() {
         let (link, _peer) = link(CancellationToken::new()).await;
-        assert!(link.tcp.nodelay().unwrap());
+        let Wire::Tcp(tcp) = &link.wire else { panic!("not TCP") };
+        assert!(tcp.nodelay().unwrap());
     }
 
     #[tokio::test]

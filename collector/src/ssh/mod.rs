@@ -1,16 +1,34 @@
 //! Reaching a host over SSH: who we are, whom we believe, how long we wait.
 
+mod agent;
+mod bastion;
+mod certificate;
 mod client;
+mod config;
 mod connect;
 mod failure;
 mod keys;
 mod known_hosts;
+mod learn;
 mod link;
+mod login;
+mod password;
+mod revoked;
+mod signer;
+mod trust;
+mod wire;
 
-pub(crate) use connect::{Connection, Destination, Reach};
+pub(crate) use bastion::Bastions;
+pub use config::OpenSsh;
+pub(crate) use config::{Settings, routes};
+pub(crate) use connect::{Connection, Reach};
 pub(crate) use failure::Failure;
 pub(crate) use keys::Keyring;
-pub(crate) use known_hosts::KnownHosts;
+pub(crate) use known_hosts::KnownFiles;
+pub(crate) use learn::Learner;
+pub use password::Secret;
+pub(crate) use password::{Password, Turn};
+pub(crate) use revoked::RevokedFiles;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,6 +42,8 @@ pub enum HostKeyPolicy {
     /// A host must present a key that known_hosts has for it.
     #[default]
     Verify,
+    /// A host of which no key is known is believed, and its key added to known_hosts; a changed key is refused.
+    AcceptNew,
     /// Any key will do. Whoever is in between can read and forge everything: be loud about it.
     AcceptAny,
 }
@@ -35,21 +55,34 @@ pub type AskPassphrase = Arc<dyn Fn(&Path) -> Option<Zeroizing<String>> + Send +
 #[derive(Clone, Default)]
 pub struct SshConfig {
     /// The user where the inventory names none.
-    pub user: String,
-    /// The port where the inventory names none; 0 stands for 22.
-    pub port: u16,
-    /// Private key files that must be readable, tried first.
+    pub user: Option<String>,
+    /// The user where neither that nor OpenSSH's configuration does.
+    pub local_user: String,
+    /// The port where the inventory names none.
+    pub port: Option<u16>,
+    /// Private key files that must be readable. Where there are any, no other key is offered but the inventory's.
     pub identities: Vec<PathBuf>,
-    /// Private key files that are tried where they are there.
+    /// Private key files that are tried where they are there, when there is no OpenSSH to say which.
     pub default_identities: Vec<PathBuf>,
     /// The socket of the ssh-agent.
     pub agent: Option<PathBuf>,
-    /// known_hosts files; those that are not there are passed over.
+    /// known_hosts files, in place of the configured ones; those that are not there are passed over.
     pub known_hosts: Vec<PathBuf>,
+    /// known_hosts files when there is no OpenSSH to say which.
+    pub default_known_hosts: Vec<PathBuf>,
+    /// Whom to ask what OpenSSH's configuration says; without it, it is not read.
+    pub openssh: Option<OpenSsh>,
+    /// Jump hosts, as `[user@]host[:port]` with commas between them, in place of those of inventory and configuration.
+    pub jump: Option<String>,
+    /// Whether a `ConnectTimeout` counts for more than the deadline.
+    pub configured_timeout: bool,
     /// Whether the keys of hosts are checked.
     pub host_keys: HostKeyPolicy,
     /// What `~` stands for in key files that an inventory names.
     pub home: Option<PathBuf>,
+    /// A password for hosts that want one. Never given where any host key is accepted, nor to more than three hosts that refuse
+    /// it before one accepts it.
+    pub password: Option<Secret>,
     /// Asks for passphrases, at most once a key and before the first connection.
     pub passphrase: Option<AskPassphrase>,
 }
@@ -62,6 +95,8 @@ impl fmt::Debug for SshConfig {
             .field("identities", &self.identities)
             .field("agent", &self.agent)
             .field("known_hosts", &self.known_hosts)
+            .field("openssh", &self.openssh)
+            .field("jump", &self.jump)
             .field("host_keys", &self.host_keys)
             .finish_non_exhaustive()
     }

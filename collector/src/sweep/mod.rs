@@ -2,17 +2,21 @@
 
 mod backoff;
 mod dispatch;
+mod pace;
 mod visit;
 
-use crate::delivery::{Orders, ProbeBinary};
+use crate::delivery::{Budget, Orders, Privilege, ProbeBinary, Prompt, Share};
 use crate::engine::{EngineChoice, Limits, Plan};
 use crate::inventory::Target;
-use crate::ssh::{Deadlines, HostKeyPolicy, Keyring, KnownHosts, Reach, SshConfig};
+use crate::ssh::{
+    Bastions, Deadlines, HostKeyPolicy, Keyring, KnownFiles, Learner, Password, Reach, RevokedFiles, Secret,
+    Settings, SshConfig, routes,
+};
 use herdiff_model::outcome::Phase;
 use herdiff_model::pack::Pack;
 use herdiff_model::visit::Visit;
-use std::collections::BTreeSet;
-use std::io;
+pub use pace::Canary;
+use pace::{Pace, Watch};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -27,12 +31,20 @@ const WAITING_EVENTS: usize = 256;
 pub struct SweepConfig {
     /// How many hosts are visited at a time.
     pub forks: usize,
+    /// How many hosts are started a second; `None` for as many as `forks` allows.
+    pub rate: Option<u32>,
+    /// The first hosts, on whose fate the others depend.
+    pub canary: Option<Canary>,
     /// Which engine runs the queries.
     pub engine: EngineChoice,
     /// The probes that can be pushed, at most one for an architecture.
     pub probes: Vec<ProbeBinary>,
     /// How hosts are reached.
     pub ssh: SshConfig,
+    /// As whom the queries run, where the inventory says nothing else.
+    pub privilege: Privilege,
+    /// The password that sudo may ask for. Given to at most three hosts that refuse it before one accepts it.
+    pub become_password: Option<Secret>,
     /// How long each step may take.
     pub deadlines: Deadlines,
     /// How much a host may send.
@@ -43,9 +55,13 @@ impl Default for SweepConfig {
     fn default() -> Self {
         Self {
             forks: 64,
+            rate: None,
+            canary: None,
             engine: EngineChoice::default(),
             probes: Vec::new(),
             ssh: SshConfig::default(),
+            privilege: Privilege::default(),
+            become_password: None,
             deadlines: Deadlines::default(),
             limits: Limits::default(),
         }
@@ -71,6 +87,12 @@ pub enum SweepError {
         /// Why not.
         why: String,
     },
+    /// OpenSSH's configuration cannot be asked for, or cannot be followed.
+    #[error("OpenSSH's configuration: {why}")]
+    OpenSsh {
+        /// What is wrong.
+        why: String,
+    },
 }
 
 /// A target's place in the list that the sweep was given.
@@ -84,15 +106,32 @@ pub enum Event {
     Started(TargetId),
     /// The visit comes to its next step. For progress only: some may be left out when the reader is slow.
     Phase(TargetId, Phase),
+    /// Something about a host that the reader should know, and that is no outcome.
+    Note(TargetId, String),
     /// The visit is over. Comes once for every target, also for those that were never started.
     Done(TargetId, Box<Visit>),
 }
 
 /// A sweep that runs. Dropping it ends it at once.
 pub struct Sweep {
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Sent>,
     notes: Vec<String>,
     stop: CancellationToken,
+    learner: Arc<Learner>,
+    /// What the last event holds of the budget: it is given back when the next one is asked for.
+    last: Option<Share>,
+}
+
+/// An event, and what it holds of the memory that all hosts share.
+struct Sent {
+    event: Event,
+    share: Option<Share>,
+}
+
+impl From<Event> for Sent {
+    fn from(event: Event) -> Self {
+        Self { event, share: None }
+    }
 }
 
 impl Sweep {
@@ -106,30 +145,77 @@ impl Sweep {
         config: SweepConfig,
         cancel: CancellationToken,
     ) -> Result<Self, SweepError> {
-        let SweepConfig { forks, engine, probes, ssh, deadlines, limits } = config;
-        let known_hosts = read_known_hosts(&ssh)?;
-        let identities: BTreeSet<PathBuf> =
-            targets.iter().filter_map(|target| target.identity.clone()).collect();
-        let keyring = Keyring::load(&ssh, identities.into_iter().collect()).await?;
-        let notes = known_hosts.notes.iter().chain(&keyring.notes).cloned().collect();
+        let SweepConfig {
+            forks,
+            rate,
+            canary,
+            engine,
+            probes,
+            ssh,
+            privilege,
+            become_password,
+            deadlines,
+            limits,
+        } = config;
+        let routes = routes(&targets, &ssh).await?;
+        let all: Vec<Arc<Settings>> = routes.of_targets.iter().chain(&routes.jumps).cloned().collect();
+        let known_hosts = read_known_hosts(&ssh, &all)?;
+        let revoked = read_revoked(&all)?;
+        let learner = Arc::new(Learner::default());
+        let keyring = Keyring::load(&ssh, &all).await?;
+        let notes =
+            routes.notes.into_iter().chain(known_hosts.notes()).chain(keyring.notes.clone()).collect();
         let plan = Plan::new(&pack, &limits, deadlines.query);
         let stop = cancel.child_token();
+        let waiting = limits.waiting_bytes;
         let context = Context {
-            reach: Reach { known_hosts: Arc::new(known_hosts), policy: ssh.host_keys, keyring, deadlines },
+            reach: Reach {
+                known_hosts,
+                revoked,
+                learner: Arc::clone(&learner),
+                policy: ssh.host_keys,
+                keyring,
+                deadlines,
+                configured_timeout: ssh.configured_timeout,
+                bastions: Bastions::default(),
+                password: ssh
+                    .password
+                    .filter(|_| ssh.host_keys != HostKeyPolicy::AcceptAny)
+                    .map(Password::new),
+            },
             orders: Arc::new(Orders {
                 plan: Arc::new(plan),
                 limits: Arc::new(limits),
                 choice: engine,
                 probes,
+                prompt: Prompt::new(),
+                budget: Budget::new(waiting, forks),
             }),
-            user: ssh.user,
-            port: if ssh.port == 0 { 22 } else { ssh.port },
+            privilege,
+            become_password: become_password.map(Password::new),
+            routes: routes.of_targets,
             queries: pack.queries().len(),
             stop: stop.clone(),
         };
         let (sender, events) = mpsc::channel(WAITING_EVENTS);
-        tokio::spawn(dispatch::dispatch(Arc::new(context), targets, forks.max(1), sender));
-        Ok(Self { events, notes, stop })
+        let (pace, watch) = (Pace::new(rate), Watch::new(canary, targets.len()));
+        tokio::spawn(dispatch::dispatch(Arc::new(context), targets, forks.max(1), pace, watch, sender));
+        Ok(Self { events, notes, stop, learner, last: None })
+    }
+
+    /// A sweep that another transport drives: it sends the events, with one `Done` for each target, and stops when `stop` is
+    /// cancelled, which dropping the sweep does.
+    pub fn driven(mut events: mpsc::Receiver<Event>, notes: Vec<String>, stop: CancellationToken) -> Self {
+        // One at a time: what waits, waits with the other transport.
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if sender.send(event.into()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { events: receiver, notes, stop, learner: Arc::default(), last: None }
     }
 
     /// What the reader should know before the first host answers: key files that were passed over, for example.
@@ -137,9 +223,17 @@ impl Sweep {
         &self.notes
     }
 
+    /// How many keys of new hosts were added to which known_hosts files until now.
+    pub fn learned(&self) -> Vec<(PathBuf, usize)> {
+        self.learner.added()
+    }
+
     /// The next event; `None` when every target is done.
     pub async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.last = None;
+        let Sent { event, share } = self.events.recv().await?;
+        self.last = share;
+        Some(event)
     }
 }
 
@@ -149,19 +243,25 @@ impl Drop for Sweep {
     }
 }
 
-fn read_known_hosts(ssh: &SshConfig) -> Result<KnownHosts, SweepError> {
-    let mut known_hosts = KnownHosts::default();
-    for path in &ssh.known_hosts {
-        match std::fs::read(path) {
-            Ok(bytes) => known_hosts.add(&path.display().to_string(), &bytes),
-            // Many accounts have none; then nothing is known, which each host will say.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+fn read_revoked(all: &[Arc<Settings>]) -> Result<RevokedFiles, SweepError> {
+    let mut revoked = RevokedFiles::default();
+    for path in all.iter().filter_map(|settings| settings.answer.revoked_host_keys.as_ref()) {
+        revoked.read(path).map_err(|why| SweepError::KnownHosts { path: path.display().to_string(), why })?;
+    }
+    Ok(revoked)
+}
+
+fn read_known_hosts(ssh: &SshConfig, all: &[Arc<Settings>]) -> Result<KnownFiles, SweepError> {
+    let mut known = KnownFiles::default();
+    for settings in all {
+        match known.read(&settings.known_hosts) {
+            Ok(()) => {}
             Err(_) if ssh.host_keys == HostKeyPolicy::AcceptAny => {}
-            Err(error) => {
+            Err((path, error)) => {
                 let (path, why) = (path.display().to_string(), error.to_string());
                 return Err(SweepError::KnownHosts { path, why });
             }
         }
     }
-    Ok(known_hosts)
+    Ok(known)
 }

@@ -1,15 +1,15 @@
 //! The visit to one host, from its name to its receipt. Whatever happens, it ends in one visit within its time.
 
 use super::backoff::Backoff;
-use super::{Event, TargetId};
-use crate::delivery::{Dialogue, End, Orders, command};
+use super::{Event, Sent, TargetId};
+use crate::delivery::{Dialogue, End, Orders, Privilege, Reply, Share, command};
 use crate::inventory::Target;
-use crate::ssh::{Connection, Destination, Failure, Reach};
+use crate::ssh::{Connection, Failure, Password, Reach, Settings, Turn};
 use bytes::Bytes;
 use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase};
 use herdiff_model::snapshot::Receipt;
 use herdiff_model::sweep::UnixMillis;
-use herdiff_model::visit::Visit;
+use herdiff_model::visit::{Answer, Visit};
 use russh::ChannelMsg;
 use russh::client::Msg;
 use std::future::Future;
@@ -24,14 +24,23 @@ use tokio_util::sync::CancellationToken;
 /// Bytes that are given to the connection at a time; what was sent is counted by these.
 const PIECE: usize = 128 << 10;
 
+/// osqueryi starts, and reads what it is sent, before its first query runs.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often osqueryi is started anew on one host, after queries that did not end.
+const MOST_RESTARTS: usize = 3;
+
 /// What is the same for all visits of a sweep.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) reach: Reach,
     pub(super) orders: Arc<Orders>,
-    pub(super) user: String,
-    pub(super) port: u16,
+    /// How each target is reached, in their order.
+    pub(super) routes: Vec<Arc<Settings>>,
     pub(super) queries: usize,
+    /// Of hosts of which the inventory says nothing else.
+    pub(super) privilege: Privilege,
+    pub(super) become_password: Option<Password>,
     pub(super) stop: CancellationToken,
 }
 
@@ -39,19 +48,31 @@ pub(super) struct Context {
 struct Progress {
     clock: Instant,
     id: TargetId,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Sent>,
     phase: Phase,
     receipt: Receipt,
     dialogue: Option<Dialogue>,
+    /// Answers of an osqueryi that was given up, which count for the statements before this one.
+    earlier: Vec<(usize, Vec<Answer>, Share)>,
     sent: Arc<AtomicU64>,
 }
 
 impl Progress {
+    /// Keeps what the dialogue brought until now.
+    fn set_aside(&mut self, before: usize) {
+        if let Some(dialogue) = self.dialogue.take() {
+            let why = "osqueryi did not end the query in its time";
+            let outcome = HostOutcome::failed(HostOutcomeKind::Timeout, Phase::Run, why);
+            let (_, answers, share) = dialogue.finish(End::Broken(outcome), &mut self.receipt);
+            self.earlier.push((before, answers, share));
+        }
+    }
+
     fn enter(&mut self, phase: Phase) {
         if self.phase != phase {
             self.phase = phase;
             // For progress only: a reader that is slow misses it, the visit does not wait.
-            let _ = self.events.try_send(Event::Phase(self.id, phase));
+            let _ = self.events.try_send(Event::Phase(self.id, phase).into());
         }
     }
 }
@@ -61,8 +82,8 @@ pub(super) async fn visit(
     context: &Context,
     id: TargetId,
     target: Target,
-    events: mpsc::Sender<Event>,
-) -> Visit {
+    events: mpsc::Sender<Sent>,
+) -> (Visit, Option<Share>) {
     let clock = Instant::now();
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let started = UnixMillis(u64::try_from(started).unwrap_or_default());
@@ -73,6 +94,7 @@ pub(super) async fn visit(
         phase: Phase::Resolve,
         receipt: Receipt { started, ..Receipt::default() },
         dialogue: None,
+        earlier: Vec::new(),
         sent: Arc::default(),
     };
     let whole = context.reach.deadlines.host;
@@ -89,18 +111,27 @@ pub(super) async fn visit(
         Some(Err(failure)) => End::Broken(failure.outcome()),
         None => End::Broken(Failure::timeout(progress.phase, whole).outcome()),
     };
-    let Progress { mut receipt, dialogue, sent, .. } = progress;
+    let Progress { mut receipt, dialogue, earlier, sent, .. } = progress;
+    let notes = dialogue.as_ref().map(Dialogue::notes).unwrap_or_default();
+    for note in notes {
+        let _ = progress.events.try_send(Event::Note(id, note).into());
+    }
     receipt.bytes_sent = sent.load(Ordering::Relaxed);
     receipt.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (outcome, answers) = match (dialogue, end) {
+    let (outcome, mut answers, share) = match (dialogue, end) {
         (Some(dialogue), end) => dialogue.finish(end, &mut receipt),
-        (None, End::Broken(outcome)) => return without_rows(target, outcome, receipt, context.queries),
+        (None, End::Broken(outcome)) => {
+            return (without_rows(target, outcome, receipt, context.queries), None);
+        }
         (None, End::Closed) => {
             let outcome = HostOutcome::failed(HostOutcomeKind::Protocol, Phase::Session, "nothing was said");
-            return without_rows(target, outcome, receipt, context.queries);
+            return (without_rows(target, outcome, receipt, context.queries), None);
         }
     };
-    Visit { host: target.host, herd: target.herd, outcome, receipt, answers }.settle()
+    for (before, earlier, _share) in earlier.into_iter().rev() {
+        context.orders.plan.restore(&mut answers, earlier, before);
+    }
+    (Visit { host: target.host, herd: target.herd, outcome, receipt, answers }.settle(), Some(share))
 }
 
 /// A visit that brought nothing.
@@ -115,33 +146,43 @@ pub(super) fn interrupted(phase: Option<Phase>) -> Failure {
 }
 
 async fn run(context: &Context, target: &Target, progress: &mut Progress) -> Result<(), Failure> {
-    let port = target.port.unwrap_or(context.port);
-    let to = Destination { host: target.address.clone(), port };
-    progress.receipt.address = format!("{}:{port}", to.host);
-    let mut connection = reach(context, &to, progress).await?;
-    progress.receipt.address = connection.address.to_string();
-    progress.receipt.host_key = connection.shared.lock().fingerprint.clone();
-    progress.enter(Phase::Authenticate);
-    let user = target.user.as_deref().unwrap_or(&context.user);
-    context.reach.login(&mut connection, user, target.identity.as_deref()).await?;
-    progress.enter(Phase::Session);
-    converse(context, &mut connection, progress).await?;
-    connection.close().await;
-    Ok(())
+    let lost = || Failure::new(HostOutcomeKind::Unreachable, Phase::Resolve, "no way was found for it");
+    let to = context.routes.get(progress.id.0).ok_or_else(lost)?;
+    progress.receipt.address = to.place();
+    let privilege = target.privilege.unwrap_or(context.privilege);
+    let mut from = 0;
+    loop {
+        let mut connection = reach(context, to, progress).await?;
+        progress.receipt.address.clone_from(&connection.address);
+        progress.receipt.host_key = connection.shared.lock().fingerprint.clone();
+        progress.enter(Phase::Authenticate);
+        context.reach.login(&mut connection, to, context.reach.password.as_ref()).await?;
+        progress.enter(Phase::Session);
+        match converse(context, &mut connection, progress, privilege, from).await {
+            Ok(()) => {
+                connection.close().await;
+                return Ok(());
+            }
+            // A query of osqueryi cannot be ended but with it. Its script does that once the connection is gone; the
+            // queries after it are asked over a new one.
+            Err(Failure { stuck: Some(statement), .. })
+                if progress.earlier.len() < MOST_RESTARTS
+                    && context.orders.plan.statements() > statement + 1 =>
+            {
+                from = statement + 1;
+                progress.set_aside(from);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
 }
 
 /// A connection with a server that we believe. Where the server is only busy it is tried again, as long as the host has
 /// time left; nothing was authenticated by then, so trying again locks nobody out.
-async fn reach(context: &Context, to: &Destination, progress: &mut Progress) -> Result<Connection, Failure> {
+async fn reach(context: &Context, to: &Settings, progress: &mut Progress) -> Result<Connection, Failure> {
     let mut backoff = Backoff::default();
     loop {
-        progress.enter(Phase::Resolve);
-        let addresses = context.reach.resolve(to).await?;
-        progress.enter(Phase::Connect);
-        let (tcp, address) = context.reach.connect(&addresses).await?;
-        progress.receipt.address = address.to_string();
-        progress.enter(Phase::Handshake);
-        match context.reach.handshake(tcp, address, to).await {
+        match context.reach.reach(to, &mut |phase| progress.enter(phase)).await {
             Err(failure) if failure.busy => match backoff.next() {
                 Some(wait) => sleep(wait).await,
                 None => return Err(failure),
@@ -158,7 +199,9 @@ fn time_on_host(whole: Duration, gone: Duration) -> Duration {
     left.saturating_sub((left / 4).min(Duration::from_secs(5)))
 }
 
-type Sending = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Writer = russh::ChannelWriteHalf<Msg>;
+/// Gives the writer back where more may follow.
+type Sending = Pin<Box<dyn Future<Output = Option<Writer>> + Send>>;
 
 /// Runs the script and talks with it. Writing and reading go on at the same time: with a full window the host reads nothing
 /// until it is read from, and a writer that waits for a window hears nothing of a connection that is gone.
@@ -166,9 +209,11 @@ async fn converse(
     context: &Context,
     connection: &mut Connection,
     progress: &mut Progress,
+    privilege: Privilege,
+    from: usize,
 ) -> Result<(), Failure> {
     let start = context.reach.deadlines.start;
-    let deadline = tokio::time::Instant::now() + start;
+    let mut deadline = tokio::time::Instant::now() + start;
     let opened = timeout_at(deadline, connection.handle.channel_open_session()).await;
     let channel = match opened {
         Err(_) => return Err(Failure::timeout(Phase::Session, start)),
@@ -180,14 +225,24 @@ async fn converse(
         Ok(Ok(channel)) => channel,
     };
     let (mut reader, writer) = channel.split();
-    let command = command(time_on_host(context.reach.deadlines.host, progress.clock.elapsed()));
+    let prompt = context.become_password.as_ref().map(|_| &context.orders.prompt);
+    let time = time_on_host(context.reach.deadlines.host, progress.clock.elapsed());
+    let command = command(time, privilege, prompt);
     writer.exec(true, command).await.map_err(|error| lost(connection, Phase::Session, &error.to_string()))?;
     let mut writer = Some(writer);
     let mut sending: Option<Sending> = None;
-    let dialogue = progress.dialogue.insert(Dialogue::new(Arc::clone(&context.orders)));
+    let mut statement: Option<usize> = None;
+    let mut turn: Option<Turn<'_>> = None;
+    let dialogue = progress.dialogue.insert(Dialogue::new(Arc::clone(&context.orders), privilege, from));
     loop {
+        let running = dialogue.unwatched();
+        if running != statement {
+            statement = running;
+            deadline = tokio::time::Instant::now() + context.reach.deadlines.query + GRACE;
+        }
+        let waits = !dialogue.greeted() || running.is_some();
         let patience = async {
-            if !dialogue.greeted() {
+            if waits {
                 tokio::time::sleep_until(deadline).await;
             } else {
                 std::future::pending::<()>().await;
@@ -196,43 +251,76 @@ async fn converse(
         let message = tokio::select! {
             biased;
             message = reader.wait() => message,
-            () = drive(&mut sending) => {
+            returned = drive(&mut sending) => {
                 sending = None;
+                writer = returned;
                 continue;
             }
-            () = patience => return Err(Failure::timeout(Phase::Session, start)),
+            () = patience => return Err(match statement {
+                None => Failure::timeout(Phase::Session, start),
+                Some(_) => {
+                    let why = format!("osqueryi did not end the query within {} s", context.reach.deadlines.query.as_secs_f32());
+                    Failure { stuck: statement, ..Failure::new(HostOutcomeKind::Timeout, Phase::Run, why) }
+                }
+            }),
         };
-        match message {
+        let reply = match message {
             None if dialogue.phase() == Phase::Session && connection.handle.is_closed() => {
                 return Err(lost(connection, Phase::Session, "no reason given"));
             }
             None => return Err(lost(connection, dialogue.phase(), "no reason given")),
             Some(ChannelMsg::Data { data }) => {
-                if let Some(answer) = dialogue.stdout(&data).map_err(refused)?
-                    && let Some(writer) = writer.take()
+                let reply = dialogue.stdout(&data).map_err(refused)?;
+                if dialogue.greeted()
+                    && let Some(turn) = turn.take()
                 {
-                    sending = Some(Box::pin(send(writer, answer, Arc::clone(&progress.sent))));
+                    turn.ended(true);
                 }
+                reply
             }
             Some(ChannelMsg::ExtendedData { data, .. }) => dialogue.stderr(&data).map_err(refused)?,
-            Some(ChannelMsg::ExitStatus { exit_status }) => dialogue.exited(exit_status),
+            Some(ChannelMsg::ExitStatus { exit_status }) => {
+                dialogue.exited(exit_status);
+                None
+            }
             Some(ChannelMsg::Failure) => {
                 let why = "the server runs no commands for this user";
                 return Err(Failure::new(HostOutcomeKind::Protocol, Phase::Session, why));
             }
             Some(ChannelMsg::Close) => return Ok(()),
-            Some(_) => {}
+            Some(_) => None,
+        };
+        match (reply, &context.become_password) {
+            (Some(Reply::All(parts)), _) => {
+                if let Some(writer) = writer.take() {
+                    sending = Some(Box::pin(send(writer, parts, Arc::clone(&progress.sent))));
+                }
+            }
+            (Some(Reply::Password), Some(password)) => {
+                if let Some(turn) = turn.take() {
+                    // It asks again. Going on would only count as more wrong passwords.
+                    turn.ended(false);
+                    return Err(not_root("sudo refused the password"));
+                }
+                turn =
+                    Some(password.turn().await.map_err(|why| not_root(&format!("the password was {why}")))?);
+                deadline = tokio::time::Instant::now() + start;
+                if let Some(writer) = writer.take() {
+                    sending = Some(Box::pin(send_secret(writer, password.secret())));
+                }
+            }
+            (Some(Reply::Password), None) | (None, _) => {}
         }
         let phase = dialogue.phase();
         if progress.phase != phase {
             progress.phase = phase;
-            let _ = progress.events.try_send(Event::Phase(progress.id, phase));
+            let _ = progress.events.try_send(Event::Phase(progress.id, phase).into());
         }
     }
 }
 
 /// Waits for the writer, where there is one.
-async fn drive(sending: &mut Option<Sending>) {
+async fn drive(sending: &mut Option<Sending>) -> Option<Writer> {
     match sending {
         Some(sending) => sending.await,
         None => std::future::pending().await,
@@ -240,18 +328,32 @@ async fn drive(sending: &mut Option<Sending>) {
 }
 
 /// Sends everything, and the end. That the other side no longer wants it is heard by the reader.
-async fn send(writer: russh::ChannelWriteHalf<Msg>, parts: Vec<Bytes>, sent: Arc<AtomicU64>) {
+async fn send(writer: Writer, parts: Vec<Bytes>, sent: Arc<AtomicU64>) -> Option<Writer> {
     for mut part in parts {
         while !part.is_empty() {
             let piece = part.split_to(part.len().min(PIECE));
             let length = piece.len() as u64;
             if writer.data_bytes(piece).await.is_err() {
-                return;
+                return None;
             }
             sent.fetch_add(length, Ordering::Relaxed);
         }
     }
     let _ = writer.eof().await;
+    None
+}
+
+/// Sends a line that nobody counts or keeps.
+fn send_secret(writer: Writer, secret: &str) -> impl Future<Output = Option<Writer>> + Send + use<> {
+    let line = Bytes::from(format!("{secret}\n"));
+    async move {
+        let sent = writer.data_bytes(line).await;
+        sent.is_ok().then_some(writer)
+    }
+}
+
+fn not_root(why: &str) -> Failure {
+    Failure::new(HostOutcomeKind::BecomeFailed, Phase::Session, why)
 }
 
 fn lost(connection: &Connection, phase: Phase, otherwise: &str) -> Failure {

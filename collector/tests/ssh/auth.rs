@@ -179,3 +179,84 @@ async fn any_host_key_will_do_only_when_asked_for() {
     config.ssh.host_keys = herdiff_collector::ssh::HostKeyPolicy::AcceptAny;
     assert_eq!(sweep(vec![target("a", sshd.port)], config).await.kind("a"), Kind::Ok);
 }
+
+/// Signs a key as an authority does.
+fn certify(keys: &Keys, name: &str, validity: &str) {
+    let signed = Command::new("ssh-keygen")
+        .args(["-q", "-s"])
+        .arg(keys.path("ca"))
+        .args(["-I", "test", "-n", &user(), "-V", validity])
+        .arg(keys.path(&format!("{name}.pub")))
+        .status();
+    assert!(signed.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_of_users() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    keys.make("ca", &["-t", "ed25519", "-N", ""]);
+    let trust = format!("TrustedUserCAKeys {}\nAuthorizedKeysFile none", keys.path("ca.pub").display());
+    let sshd = keys.sshd(&trust);
+    for (name, kind) in [("c-ed", "ed25519"), ("c-ec", "ecdsa"), ("c-rsa", "rsa")] {
+        keys.make(name, &["-t", kind, "-N", ""]);
+        let mut config = keys.config(&[sshd.port]);
+        config.ssh.identities = vec![keys.path(name)];
+        assert_eq!(sweep(vec![target("a", sshd.port)], config.clone()).await.kind("a"), Kind::AuthFailed);
+        certify(&keys, name, "-1d:+1d");
+        let swept = sweep(vec![target("a", sshd.port)], config).await;
+        assert_eq!(swept.kind("a"), Kind::Ok, "{kind}: {:?}", swept.visit("a").outcome);
+    }
+
+    // The same, from an agent.
+    let socket = keys.path("cert-agent");
+    let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
+    let _agent = Agent(agent.unwrap());
+    eventually("the agent's socket", Duration::from_secs(5), || socket.exists());
+    let added =
+        Command::new("ssh-add").arg("-q").arg(keys.path("c-rsa")).env("SSH_AUTH_SOCK", &socket).status();
+    assert!(added.unwrap().success());
+    let mut config = keys.config(&[sshd.port]);
+    config.ssh.identities.clear();
+    config.ssh.agent = Some(socket);
+    let swept = sweep(vec![target("a", sshd.port)], config).await;
+    assert_eq!(swept.kind("a"), Kind::Ok, "{:?}", swept.visit("a").outcome);
+
+    keys.make("late", &["-t", "ed25519", "-N", ""]);
+    certify(&keys, "late", "-2d:-1d");
+    let mut config = keys.config(&[sshd.port]);
+    config.ssh.identities = vec![keys.path("late")];
+    let swept = sweep(vec![target("a", sshd.port)], config).await;
+    let outcome = &swept.visit("a").outcome;
+    assert!(outcome.detail.contains("late-cert.pub has expired"), "{outcome:?}");
+}
+
+/// A key that the agent has open already needs no passphrase, even where its file is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_key_that_the_agent_has_open_is_not_asked_for() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    keys.make("locked", &["-t", "ed25519", "-N", "", "-a", "1"]);
+    let sshd = accepting(&keys, &["locked"]);
+    let socket = keys.path("open-agent");
+    let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
+    let _agent = Agent(agent.unwrap());
+    eventually("the agent's socket", Duration::from_secs(5), || socket.exists());
+    let added =
+        Command::new("ssh-add").arg("-q").arg(keys.path("locked")).env("SSH_AUTH_SOCK", &socket).status();
+    assert!(added.unwrap().success());
+    let locked =
+        Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(keys.path("locked")).status();
+    assert!(locked.unwrap().success());
+    let mut config = keys.config(&[sshd.port]);
+    config.ssh.identities.clear();
+    config.ssh.default_identities = vec![keys.path("locked")];
+    config.ssh.agent = Some(socket);
+    config.ssh.passphrase = Some(Arc::new(|path| panic!("asked for {}", path.display())));
+    let swept = sweep(vec![target("a", sshd.port)], config).await;
+    assert_eq!(swept.kind("a"), Kind::Ok, "{:?}", swept.visit("a").outcome);
+}

@@ -83,7 +83,8 @@ impl Keys {
             engine: EngineChoice::Probe,
             probes: vec![probe(ENGINE)],
             ssh: SshConfig {
-                user: user(),
+                user: Some(user()),
+                local_user: user(),
                 identities: vec![self.path("user")],
                 known_hosts: vec![known],
                 ..SshConfig::default()
@@ -132,7 +133,7 @@ pub(crate) fn sshd_is_there() -> bool {
 pub(crate) struct Sshd {
     child: Child,
     pub(crate) port: u16,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Sshd {
@@ -167,7 +168,7 @@ impl Sshd {
             let start = Instant::now();
             while start.elapsed() < Duration::from_secs(5) {
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Self { child, port, _dir: dir };
+                    return Self { child, port, dir };
                 }
                 if child.try_wait().unwrap().is_some() {
                     break;
@@ -178,6 +179,33 @@ impl Sshd {
             let _ = child.wait();
         }
         panic!("sshd does not start: {}", fs::read_to_string(dir.path().join("log")).unwrap_or_default());
+    }
+}
+
+impl Sshd {
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    pub(crate) fn log_lines(&self, part: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(part)).count()
+    }
+
+    /// How often somebody logged in.
+    pub(crate) fn logins(&self) -> usize {
+        self.log_lines("Accepted ")
+    }
+
+    /// Ends the connections, as a crash would; the server goes on.
+    pub(crate) fn kill_sessions(&self) {
+        fn kill_below(id: u32) {
+            let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+            for child in children.split_whitespace() {
+                kill_below(child.parse().unwrap());
+                let _ = Command::new("kill").args(["-9", child]).status();
+            }
+        }
+        kill_below(self.child.id());
     }
 }
 
@@ -197,6 +225,9 @@ pub(crate) fn target(name: &str, port: u16) -> Target {
         port: Some(port),
         user: None,
         identity: None,
+        jump: None,
+        proxy_command: None,
+        privilege: None,
     }
 }
 
@@ -236,6 +267,7 @@ pub(crate) async fn sweep_until(
         look(&event);
         match event {
             Event::Started(id) => swept.events.push(format!("{} started", id.0)),
+            Event::Note(id, note) => swept.events.push(format!("{} {note}", id.0)),
             Event::Phase(id, phase) => swept.events.push(format!("{} {phase}", id.0)),
             Event::Done(id, visit) => {
                 swept.events.push(format!("{} done", id.0));

@@ -12,4 +12,8 @@ mod cleanup;
 mod harness;
 mod measure;
 mod outcomes;
+mod password;
+mod privilege;
+mod reach;
 mod traps;
+mod trust;

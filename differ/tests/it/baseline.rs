@@ -1,10 +1,10 @@
 //! Hosts against a baseline.
 
 use crate::fleet::{Fleet, tables};
-use herdiff_differ::{Kind, Note, Report, diff};
+use herdiff_differ::{Kind, Note, Options, Report, diff};
 
 fn compare(baseline: &Fleet, target: &Fleet) -> Report {
-    diff(&baseline.bundle(), &target.bundle(), &tables())
+    diff(&baseline.bundle(), &target.bundle(), &tables(), &Options::default())
 }
 
 fn clean(hosts: usize) -> Fleet {

@@ -1,7 +1,7 @@
 //! What holds for every fleet.
 
 use crate::fleet::{Fleet, tables};
-use herdiff_differ::{Kind, outliers};
+use herdiff_differ::{Kind, Options, outliers};
 use proptest::prelude::*;
 
 const NAMES: [&str; 6] = ["ada", "bob", "cyd", "dan", "eve", "fay"];
@@ -27,7 +27,7 @@ proptest! {
         table in proptest::collection::vec(proptest::collection::vec(any::<bool>(), 6), 3..14),
         deaf in proptest::collection::vec(proptest::bool::weighted(0.2), 14),
     ) {
-        let report = outliers(&fleet(&table, &deaf).bundle(), &tables());
+        let report = outliers(&fleet(&table, &deaf).bundle(), &tables(), &Options::default());
         for finding in &report.findings {
             for (part, _) in finding.parts.iter().zip(0..1) {
                 let name = part.row.iter().find(|(column, _)| *column == "username").unwrap().1;
@@ -47,7 +47,7 @@ proptest! {
         table in proptest::collection::vec(proptest::collection::vec(any::<bool>(), 6), 3..14),
     ) {
         let bundle = fleet(&table, &[false; 14]).bundle();
-        let told = || serde_json::to_string(&outliers(&bundle, &tables())).unwrap();
+        let told = || serde_json::to_string(&outliers(&bundle, &tables(), &Options::default())).unwrap();
         prop_assert_eq!(told(), told());
     }
 
@@ -56,9 +56,9 @@ proptest! {
         table in proptest::collection::vec(proptest::collection::vec(any::<bool>(), 6), 3..14),
     ) {
         let mut fleet = fleet(&table, &[false; 14]);
-        let one = outliers(&fleet.bundle(), &tables());
+        let one = outliers(&fleet.bundle(), &tables(), &Options::default());
         fleet.visits.reverse();
-        let other = outliers(&fleet.bundle(), &tables());
+        let other = outliers(&fleet.bundle(), &tables(), &Options::default());
         let ids = |report: &herdiff_differ::Report| {
             let mut ids: Vec<_> = report.findings.iter().map(|finding| (finding.id.to_string(), finding.score.to_string())).collect();
             ids.sort();

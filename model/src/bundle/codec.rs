@@ -5,13 +5,14 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
 use std::io::Read;
 
 /// The longest payload, unpacked: one host's new rows. Also the most memory a hostile file can make a reader take
 /// for one frame.
 pub(super) const MAX_PAYLOAD: usize = 256 << 20;
 
-/// Fast, and most of what a higher level gains.
+/// For what is written while a sweep runs, or is small: fast, and most of what a higher level gains.
 const LEVEL: i32 = 3;
 
 /// Little-endian, variable-length integers.
@@ -25,10 +26,15 @@ pub(super) struct Packed {
     pub(super) unpacked: u64,
 }
 
+/// The bytes of a value. Equal values give equal bytes.
+pub(super) fn encode(value: &impl Serialize) -> std::io::Result<Vec<u8>> {
+    bincode::serde::encode_to_vec(value, config()).map_err(std::io::Error::other)
+}
+
 pub(super) fn pack(value: &impl Serialize) -> std::io::Result<Packed> {
-    let plain = bincode::serde::encode_to_vec(value, config()).map_err(std::io::Error::other)?;
+    let plain = encode(value)?;
     if plain.len() > MAX_PAYLOAD {
-        return Err(std::io::Error::other("one host has more than 256 MiB of new rows; set lower limits"));
+        return Err(std::io::Error::other("one host has more than 256 MiB of rows; set lower limits"));
     }
     Ok(Packed { bytes: zstd::bulk::compress(&plain, LEVEL)?, unpacked: plain.len() as u64 })
 }
@@ -53,4 +59,53 @@ pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8], unpacked: u64) -> Result
         return Err("there is more in it than there should be".into());
     }
     Ok(value)
+}
+
+/// For what is kept: slower to write, as fast to read.
+const SEALED_LEVEL: i32 = 6;
+
+thread_local! {
+    /// Streams are many and short: to make what they are packed with anew for each takes longer than packing them.
+    static SQUEEZER: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    static EXPANDER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Compresses bytes of a sealed bundle.
+pub(super) fn squeeze(plain: &[u8]) -> std::io::Result<Vec<u8>> {
+    SQUEEZER.with_borrow_mut(|kept| {
+        let squeezer = match kept {
+            Some(squeezer) => squeezer,
+            None => kept.insert(zstd::bulk::Compressor::new(SEALED_LEVEL)?),
+        };
+        squeezer.compress(plain)
+    })
+}
+
+/// Undoes it; `None` where the bytes are not what was compressed to this length.
+pub(super) fn expand(bytes: &[u8], length: usize) -> Option<Vec<u8>> {
+    /// As much may be allocated ahead, believing what a file says.
+    const BELIEVED: usize = 1 << 20;
+    if length <= BELIEVED {
+        let plain = EXPANDER.with_borrow_mut(|kept| {
+            let expander = match kept {
+                Some(expander) => expander,
+                None => kept.insert(zstd::bulk::Decompressor::new().ok()?),
+            };
+            expander.decompress(bytes, length).ok()
+        })?;
+        return (plain.len() == length).then_some(plain);
+    }
+    if length > MAX_PAYLOAD {
+        return None;
+    }
+    let mut plain = Vec::new();
+    let decoder = zstd::stream::read::Decoder::with_buffer(bytes).ok()?;
+    decoder.take(length as u64 + 1).read_to_end(&mut plain).ok()?;
+    (plain.len() == length).then_some(plain)
+}
+
+/// The same for a value.
+pub(super) fn pack_sealed(value: &impl Serialize) -> std::io::Result<Packed> {
+    let plain = encode(value)?;
+    Ok(Packed { bytes: squeeze(&plain)?, unpacked: plain.len() as u64 })
 }

@@ -1,93 +1,150 @@
-//! Frames: a kind, two lengths, a digest and a payload. Each digest covers the one before it, so that a frame cannot
-//! be changed, left out or moved.
+//! Frames of format 1.0: a marker, a kind, a number, two lengths, a digest and a payload. Each can be checked by itself,
+//! and found again behind damage by its marker.
 
-use super::codec::Packed;
-use super::{BundleError, MAGIC, VERSION, Version};
-use std::fmt;
+use super::codec::{MAX_PAYLOAD, Packed};
+use super::{BundleError, Digest, MAGIC, VERSION};
 use std::io::{self, Read, Write};
 
 /// What a payload holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
+    /// Journal: what was swept.
     Sweep = 1,
-    Host = 2,
+    /// Journal: one host with its rows.
+    Visit = 2,
+    /// Journal: how the sweep ended.
     End = 3,
+    /// Sealed: some hosts, without their rows.
+    Hosts = 4,
+    /// Sealed: rows of one query that many hosts have.
+    Common = 5,
+    /// Sealed: the other rows of one query of some hosts.
+    Own = 6,
+    /// Sealed: what is where.
+    Index = 7,
+    /// Sealed: what was swept.
+    Sealed = 8,
 }
 
 impl FrameKind {
-    fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Sweep, Self::Host, Self::End].into_iter().find(|&kind| kind as u8 == byte)
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        use FrameKind as Kind;
+        let journal = [Kind::Sweep, Kind::Visit, Kind::End];
+        let sealed = [Kind::Hosts, Kind::Common, Kind::Own, Kind::Index, Kind::Sealed];
+        journal.into_iter().chain(sealed).find(|&kind| kind as u8 == byte)
     }
 }
 
-/// A BLAKE3 digest; as text, 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Digest([u8; 32]);
+/// Magic, major and minor version, tag.
+pub(super) const PREAMBLE: usize = 16;
+/// Where every frame starts.
+const MARKER: [u8; 4] = *b"\xf1HF\n";
+/// Marker, tag, kind, number, length as stored, length when unpacked.
+const HEAD: usize = 21;
+/// The head with the digest.
+pub(super) const OVERHEAD: usize = HEAD + 32;
 
-impl Digest {
-    fn of_preamble(preamble: &[u8]) -> Self {
-        Self(blake3::hash(preamble).into())
+/// Four bytes that all frames of one bundle have, so that a frame of another one is never taken for its own.
+pub(super) type Tag = [u8; 4];
+
+pub(super) fn preamble(tag: Tag) -> [u8; PREAMBLE] {
+    let mut preamble = [0; PREAMBLE];
+    let version = VERSION.major.to_le_bytes().into_iter().chain(VERSION.minor.to_le_bytes());
+    let bytes = MAGIC.into_iter().chain(version).chain(tag);
+    preamble.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+    preamble
+}
+
+/// The first bytes of every frame of a bundle.
+pub(super) fn start_of_frames(tag: Tag) -> [u8; 8] {
+    let mut start = [0; 8];
+    start.iter_mut().zip(MARKER.into_iter().chain(tag)).for_each(|(place, byte)| *place = byte);
+    start
+}
+
+/// What stands in front of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) kind: u8,
+    pub(super) number: u32,
+    pub(super) stored: u32,
+    pub(super) unpacked: u32,
+}
+
+impl Head {
+    fn bytes(self, tag: Tag) -> [u8; HEAD] {
+        let mut head = [0; HEAD];
+        let numbers = [self.number, self.stored, self.unpacked].into_iter().flat_map(u32::to_le_bytes);
+        let bytes = start_of_frames(tag).into_iter().chain([self.kind]).chain(numbers);
+        head.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+        head
     }
 
-    fn of_frame(self, head: &[u8], payload: &[u8]) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.0).update(head).update(payload);
-        Self(hasher.finalize().into())
+    /// `None` where these are not the first bytes of a frame of this bundle.
+    fn read(bytes: &[u8], tag: Tag) -> Option<Self> {
+        let rest = bytes.strip_prefix(&start_of_frames(tag))?;
+        let number = |at: usize| rest.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+        Some(Self { kind: *rest.first()?, number: number(1)?, stored: number(5)?, unpacked: number(9)? })
+    }
+
+    pub(super) fn kind(self) -> Option<FrameKind> {
+        FrameKind::from_byte(self.kind)
     }
 }
 
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Magic, major and minor version, four bytes of zero.
-const PREAMBLE: usize = 16;
-/// Kind and two lengths.
-const HEAD: usize = 17;
-
-fn head(kind: FrameKind, stored: u64, unpacked: u64) -> [u8; HEAD] {
-    let mut head = [0; HEAD];
-    let bytes = [kind as u8].into_iter().chain(stored.to_le_bytes()).chain(unpacked.to_le_bytes());
-    head.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
-    head
-}
-
-/// Writes a chain of frames.
+/// Writes frames, one after the other.
 pub(super) struct FrameWriter<W> {
     sink: W,
-    last: Digest,
+    tag: Tag,
+    preamble: [u8; PREAMBLE],
+    number: u32,
+    offset: u64,
+    broken: bool,
+}
+
+/// Where a frame was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub(super) offset: u64,
+    pub(super) stored: u32,
+    pub(super) digest: Digest,
 }
 
 impl<W: Write> FrameWriter<W> {
-    pub(super) fn start(mut sink: W) -> io::Result<Self> {
-        let mut preamble = Vec::with_capacity(PREAMBLE);
-        preamble.extend(MAGIC);
-        preamble.extend(VERSION.major.to_le_bytes());
-        preamble.extend(VERSION.minor.to_le_bytes());
-        preamble.extend([0; 4]);
+    pub(super) fn start(mut sink: W, tag: Tag) -> io::Result<Self> {
+        let preamble = preamble(tag);
         sink.write_all(&preamble)?;
-        Ok(Self { sink, last: Digest::of_preamble(&preamble) })
+        Ok(Self { sink, tag, preamble, number: 0, offset: PREAMBLE as u64, broken: false })
+    }
+
+    /// Goes on behind frames that are there; `sink` is at that place.
+    pub(super) fn resume(sink: W, tag: Tag, number: u32, offset: u64) -> Self {
+        Self { sink, tag, preamble: preamble(tag), number, offset, broken: false }
     }
 
     /// Writes one frame with a single write, so that a killed writer leaves at most one unfinished frame.
-    pub(super) fn write(&mut self, kind: FrameKind, payload: &Packed) -> io::Result<Digest> {
-        let head = head(kind, payload.bytes.len() as u64, payload.unpacked);
-        self.last = self.last.of_frame(&head, &payload.bytes);
-        let mut frame = Vec::with_capacity(HEAD + 32 + payload.bytes.len());
+    pub(super) fn write(&mut self, kind: FrameKind, payload: &Packed) -> io::Result<Written> {
+        // What a failed write left behind must stay the last thing in the file: there a reader sees that it ends.
+        if self.broken {
+            return Err(io::Error::other("an earlier write failed, so nothing more is written"));
+        }
+        let too_long = |_| io::Error::other("a frame is longer than 4 GiB");
+        let stored = u32::try_from(payload.bytes.len()).map_err(too_long)?;
+        let unpacked = u32::try_from(payload.unpacked).map_err(too_long)?;
+        let head = Head { kind: kind as u8, number: self.number, stored, unpacked }.bytes(self.tag);
+        let digest = Digest::of(&[&self.preamble, &head, &payload.bytes]);
+        let mut frame = Vec::with_capacity(OVERHEAD + payload.bytes.len());
         frame.extend(head);
-        frame.extend(self.last.0);
+        frame.extend(digest.0);
         frame.extend(&payload.bytes);
-        self.sink.write_all(&frame)?;
-        self.sink.flush()?;
-        Ok(self.last)
+        if let Err(error) = self.sink.write_all(&frame).and_then(|()| self.sink.flush()) {
+            self.broken = true;
+            return Err(error);
+        }
+        let written = Written { offset: self.offset, stored, digest };
+        self.number += 1;
+        self.offset += frame.len() as u64;
+        Ok(written)
     }
 
     pub(super) fn into_inner(self) -> W {
@@ -96,41 +153,55 @@ impl<W: Write> FrameWriter<W> {
 }
 
 /// A frame whose digest is right.
+#[derive(Clone)]
 pub(super) struct Frame {
     pub(super) kind: FrameKind,
     pub(super) payload: Vec<u8>,
-    pub(super) unpacked: u64,
+    pub(super) unpacked: u32,
     pub(super) digest: Digest,
-    pub(super) number: u64,
+    pub(super) number: u32,
     pub(super) offset: u64,
 }
 
 impl Frame {
     pub(super) fn damaged(&self, why: impl Into<String>) -> BundleError {
-        BundleError::Damaged { frame: self.number, offset: self.offset, why: why.into() }
+        BundleError::Damaged { frame: u64::from(self.number), offset: self.offset, why: why.into() }
+    }
+
+    /// How many bytes it takes in the file.
+    pub(super) fn len(&self) -> u64 {
+        (OVERHEAD + self.payload.len()) as u64
     }
 }
 
-/// Reads a chain of frames.
+/// What stands where a frame should start.
+pub(super) enum Next {
+    /// A whole frame.
+    Frame(Frame),
+    /// The end of the file, also where it ends within a frame.
+    End,
+    /// Something else, and what is wrong with it.
+    Damaged(String),
+}
+
+/// Reads frames one after the other.
 pub(super) struct FrameReader<R> {
     source: R,
-    last: Digest,
-    number: u64,
+    tag: Tag,
+    preamble: [u8; PREAMBLE],
+    number: u32,
     offset: u64,
 }
 
 impl<R: Read> FrameReader<R> {
-    pub(super) fn start(mut source: R) -> Result<Self, BundleError> {
-        let mut preamble = Vec::new();
-        source.by_ref().take(PREAMBLE as u64).read_to_end(&mut preamble)?;
-        let (Some(version), true) = (read_version(&preamble), preamble.starts_with(&MAGIC)) else {
-            return Err(BundleError::NotABundle);
-        };
-        if version.major != VERSION.major || version.minor > VERSION.minor {
-            return Err(BundleError::TooNew { found: version, known: VERSION });
-        }
-        let last = Digest::of_preamble(&preamble);
-        Ok(Self { source, last, number: 0, offset: PREAMBLE as u64 })
+    /// `source` is behind the preamble.
+    pub(super) fn after(preamble: [u8; PREAMBLE], source: R) -> Self {
+        Self::at(source, tag_of(&preamble), 0, PREAMBLE as u64)
+    }
+
+    /// `source` is at this place, where the frame with this number should be.
+    pub(super) fn at(source: R, tag: Tag, number: u32, offset: u64) -> Self {
+        Self { source, tag, preamble: preamble(tag), number, offset }
     }
 
     /// Where the next frame starts, or the file ends.
@@ -138,45 +209,70 @@ impl<R: Read> FrameReader<R> {
         self.offset
     }
 
-    /// The next whole frame; `None` at the end of the file, also where it ends within a frame.
+    /// What number the next frame has.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(super) fn into_inner(self) -> R {
+        self.source
+    }
+
+    /// The next frame; `None` at the end of the file.
     pub(super) fn next(&mut self) -> Result<Option<Frame>, BundleError> {
-        let mut start = Vec::new();
-        self.source.by_ref().take((HEAD + 32) as u64).read_to_end(&mut start)?;
-        let Some((head, stored_digest)) =
-            start.split_at_checked(HEAD).filter(|(_, digest)| digest.len() == 32)
-        else {
-            return Ok(None);
+        match self.look(true)? {
+            Next::Frame(frame) => Ok(Some(frame)),
+            Next::End => Ok(None),
+            Next::Damaged(why) => {
+                Err(BundleError::Damaged { frame: u64::from(self.number), offset: self.offset, why })
+            }
+        }
+    }
+
+    /// What comes next. Behind something damaged the reader's place means nothing any more. Where frames are lost, their
+    /// numbers are: `in_order` says whether that is damage, too.
+    pub(super) fn look(&mut self, in_order: bool) -> io::Result<Next> {
+        let mut start = Vec::with_capacity(OVERHEAD);
+        self.source.by_ref().take(OVERHEAD as u64).read_to_end(&mut start)?;
+        let Some((head, stored_digest)) = start.split_at_checked(HEAD) else { return Ok(self.cut(&start)) };
+        if stored_digest.len() != 32 {
+            return Ok(self.cut(&start));
+        }
+        let damaged = |why: &str| Ok(Next::Damaged(why.to_owned()));
+        let Some(fields) = Head::read(head, self.tag) else {
+            return damaged("it does not start as a frame of this bundle");
         };
-        let damaged =
-            |why: &str| BundleError::Damaged { frame: self.number, offset: self.offset, why: why.into() };
-        let length = |at: usize| {
-            let bytes = head.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
-            bytes.map(u64::from_le_bytes).ok_or_else(|| damaged("its head is too short"))
-        };
-        let (stored, unpacked) = (length(1)?, length(9)?);
-        if stored > super::codec::MAX_PAYLOAD as u64 {
-            return Err(damaged("its length is over the limit"));
+        if fields.stored as usize > MAX_PAYLOAD {
+            return damaged("its length is over the limit");
         }
         let mut payload = Vec::new();
-        self.source.by_ref().take(stored).read_to_end(&mut payload)?;
-        if payload.len() as u64 != stored {
-            return Ok(None);
+        self.source.by_ref().take(u64::from(fields.stored)).read_to_end(&mut payload)?;
+        if payload.len() != fields.stored as usize {
+            return Ok(Next::End);
         }
-        let digest = self.last.of_frame(head, &payload);
+        let digest = Digest::of(&[&self.preamble, head, &payload]);
         if digest.0 != *stored_digest {
-            return Err(damaged("its digest does not fit what is in it"));
+            return damaged("its digest does not fit what is in it");
         }
-        let kind = head.first().and_then(|&byte| FrameKind::from_byte(byte));
-        let kind = kind.ok_or_else(|| damaged("its kind is not known"))?;
-        let frame = Frame { kind, payload, unpacked, digest, number: self.number, offset: self.offset };
-        self.last = digest;
-        self.number += 1;
-        self.offset += (HEAD + 32) as u64 + stored;
-        Ok(Some(frame))
+        if in_order && fields.number != self.number {
+            return damaged("a frame is missing before it");
+        }
+        let Some(kind) = fields.kind() else { return damaged("its kind is not known") };
+        let Head { number, unpacked, .. } = fields;
+        let frame = Frame { kind, payload, unpacked, digest, number, offset: self.offset };
+        self.number = number.wrapping_add(1);
+        self.offset += frame.len();
+        Ok(Next::Frame(frame))
+    }
+
+    /// A file that ends where a frame should start: cut off, where what is there can be the start of one.
+    fn cut(&self, start: &[u8]) -> Next {
+        let known = start_of_frames(self.tag);
+        let fits = start.iter().zip(known).all(|(&byte, known)| byte == known);
+        if fits { Next::End } else { Next::Damaged("it does not start as a frame of this bundle".into()) }
     }
 }
 
-fn read_version(preamble: &[u8]) -> Option<Version> {
-    let number = |at: usize| preamble.get(at..at + 2)?.try_into().ok().map(u16::from_le_bytes);
-    (preamble.len() == PREAMBLE).then_some(Version { major: number(8)?, minor: number(10)? })
+pub(super) fn tag_of(preamble: &[u8; PREAMBLE]) -> Tag {
+    preamble.last_chunk().copied().unwrap_or_default()
 }

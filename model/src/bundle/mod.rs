@@ -1,32 +1,60 @@
 //! Bundles: the file that holds a sweep. `docs/BUNDLE.md` gives the format byte by byte.
 //!
-//! A bundle is a preamble and a chain of frames that only ever grows: the facts of the sweep, one frame for each
-//! host as it finishes, and an end. What a killed sweep leaves is a bundle that says where it ends.
+//! It has two forms. While a sweep runs it is a journal: one frame a host, none of which needs another, so that what a
+//! killed sweep leaves is a bundle that says where it ends. Once the sweep is over it is sealed: column by column, with
+//! rows that many hosts have once, and an index.
 
+mod archive;
+mod block;
+mod bounded;
 mod codec;
+mod column;
+mod content;
+mod digest;
+mod file;
 mod frame;
-mod reader;
+mod index;
+mod journal;
+mod merge;
+mod merkle;
+mod proof;
+mod read;
+mod recover;
+mod scan;
+mod seal;
+mod segment;
+mod unseal;
+mod v0;
+mod verify;
 mod wire;
-mod writer;
 
-pub use frame::Digest;
-pub use writer::BundleWriter;
+pub use archive::{Archive, HostEntry, QueryAnswers};
+pub use digest::Digest;
+pub use file::seal;
+pub use journal::{BundleWriter, Resumed};
+pub use merge::{Head, MergeError, merge};
+pub use proof::{Proof, prove};
+pub use recover::{Damage, Lost, Recovered, recover};
+pub use seal::{Sealed, SealedWriter};
+pub use verify::{Verified, verify, verify_content};
 
+use crate::outcome::QueryOutcome;
 use crate::pack::Pack;
 use crate::rowtable::RowTable;
 use crate::snapshot::{QueryId, Snapshot};
 use crate::sweep::{SweepEnd, SweepFacts};
+use crate::visit::{Answer, Visit};
 use std::fmt;
 
 /// The first bytes of every bundle.
 const MAGIC: [u8; 8] = *b"HERDIFF\x1a";
 
 /// The version that is written. A reader reads every file whose major number is its own and whose minor number is not
-/// above its own. Before 1.0 nothing is promised.
-const VERSION: Version = Version { major: 0, minor: 1 };
+/// above its own, and format 0.1.
+const VERSION: Version = Version { major: 1, minor: 0 };
 
 /// The version of the format of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     /// Changes when older readers could misunderstand a file.
     pub major: u16,
@@ -53,12 +81,45 @@ pub struct Bundle {
     pub snapshots: Vec<Snapshot>,
     /// Whether it is complete.
     pub ending: Ending,
+    /// The sweeps that were merged into it; none where it is of one sweep.
+    pub parts: Vec<Part>,
+}
+
+/// One of the sweeps that were merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its facts.
+    pub facts: SweepFacts,
+    /// How it ended; `None` where its bundle ended early.
+    pub end: Option<SweepEnd>,
+    /// The seal of its bundle, where it had one.
+    pub seal: Option<Digest>,
 }
 
 impl Bundle {
     /// Reads a whole bundle, checking every frame.
     pub fn read(source: impl std::io::Read) -> Result<Self, BundleError> {
-        reader::read(source)
+        read::read(source)
+    }
+
+    /// One host as its visit was, to be written again.
+    pub fn visit(&self, snapshot: usize) -> Option<Visit> {
+        let snapshot = self.snapshots.get(snapshot)?;
+        let answer = |(table, outcome): (&RowTable, &QueryOutcome)| match outcome {
+            QueryOutcome::Failed(failure) => Answer::Failed(failure.clone()),
+            QueryOutcome::Rows(set) => Answer::Rows {
+                batches: table.batches(&set.ids),
+                unread: set.unread.clone(),
+                cut: set.cut.clone(),
+            },
+        };
+        Some(Visit {
+            host: snapshot.host.clone(),
+            herd: snapshot.herd.clone(),
+            outcome: snapshot.outcome.clone(),
+            receipt: snapshot.receipt.clone(),
+            answers: self.tables.iter().zip(&snapshot.queries).map(answer).collect(),
+        })
     }
 
     /// The queries with their rows.
@@ -80,7 +141,7 @@ pub enum Ending {
     Whole {
         /// What was known at the end.
         end: SweepEnd,
-        /// The last digest of the chain, which stands for all bytes of the file.
+        /// Stands for all that the bundle says, however it is stored.
         seal: Digest,
     },
     /// Without one: the sweep was killed, or the file cut.
@@ -103,6 +164,21 @@ pub enum BundleError {
         found: Version,
         /// Ours.
         known: Version,
+    },
+    /// Somebody else is writing it.
+    #[error("another process is writing to the bundle")]
+    InUse,
+    /// A killed sweep's.
+    #[error("the bundle is of a sweep that did not end, so it cannot be sealed")]
+    Unfinished,
+    /// Several sweeps have no single next host.
+    #[error("the bundle is merged of several sweeps, so none of them can go on in it")]
+    Merged,
+    /// Of a version that can be read, and no more than that.
+    #[error("the bundle has format {found}, which can be read but not be added to")]
+    TooOld {
+        /// The file's.
+        found: Version,
     },
     /// Changed since it was written.
     #[error("the bundle is damaged in frame {frame} at byte {offset}: {why}")]

@@ -7,8 +7,9 @@ pub use sql::tables as tables_of;
 
 use crate::name::{ColumnName, TableName};
 use crate::pack::Query;
+use crate::row::Columns;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const TABLES: &str = include_str!("../../tables/tables.json");
 
@@ -27,6 +28,9 @@ pub struct Sign {
     pub test: Test,
     /// How many bits it adds to the row's score.
     pub bits: f64,
+    /// Whether it speaks of rows that are not there; if not, of rows that are.
+    #[serde(default)]
+    pub missing: bool,
     /// What it means, to go on a sentence: "its binary is deleted".
     pub say: String,
     /// The ATT&CK techniques that it speaks for.
@@ -94,6 +98,20 @@ struct Table {
     signs: Vec<Sign>,
 }
 
+impl Table {
+    /// The columns that are spoken of, some more than once.
+    fn mentions(&self) -> impl Iterator<Item = &ColumnName> {
+        let own = self.volatile.iter().filter(|column| !EVERYWHERE.contains(&column.as_str()));
+        self.key.iter().chain(own).chain(self.signs.iter().map(|sign| &sign.column))
+    }
+}
+
+/// Columns that tell nothing about which table they are of.
+const EVERYWHERE: &[&str] = &["pid_with_namespace", "mtime", "ctime", "atime", "time", "uid", "gid"];
+
+/// Tables that share less with a query's columns are not meant.
+const LIKENESS: f64 = 0.5;
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Catalogue {
@@ -115,12 +133,69 @@ impl Tables {
     /// What is known of a query's rows: of the tables that its statement names (or, without a statement, the table of
     /// its name), and then what the pack says.
     pub fn of_query(&self, query: &Query) -> Knowledge {
-        let named = match &query.sql {
+        self.of_tables(query, self.named(query))
+    }
+
+    /// The same, where neither statement nor name need be known: then the columns speak for themselves.
+    pub fn of_rows(&self, query: &Query, shapes: &[Columns]) -> Knowledge {
+        let named = self.named(query);
+        match shapes.iter().max_by_key(|shape| shape.len()) {
+            Some(shape) if named.is_empty() => {
+                self.of_tables(query, Vec::from_iter(self.guess(query, shape)))
+            }
+            Some(shape) if named.len() > 1 => {
+                let mut named = named;
+                let share = |table: &Table| {
+                    let there = table.key.iter().filter(|column| shape.position(column.as_str()).is_some());
+                    // Of equals the one with the longer key says more.
+                    (there.count() * 100 / table.key.len().max(1), table.key.len())
+                };
+                named.sort_by_key(|table| std::cmp::Reverse(share(table)));
+                self.of_tables(query, named)
+            }
+            _ => self.of_tables(query, named),
+        }
+    }
+
+    /// The tables that the statement names, or the name. Of several, the first is the one that the columns are most of.
+    fn named(&self, query: &Query) -> Vec<&Table> {
+        match &query.sql {
             Some(sql) => {
-                sql::tables(sql).into_iter().filter_map(|name| self.0.tables.get(name.as_str())).collect()
+                let mut names = sql::tables(sql);
+                // Per-user tables are asked as `users CROSS JOIN x`: the rows are about x.
+                if names.len() > 1 && names.first().is_some_and(|name| name.as_str() == "users") {
+                    names.rotate_left(1);
+                }
+                names.into_iter().filter_map(|name| self.0.tables.get(name.as_str())).collect()
             }
             None => Vec::from_iter(self.0.tables.get(query.name.as_str())),
+        }
+    }
+
+    /// The table whose columns these are: it must have all that its key needs, and the more of its columns are there that
+    /// few other tables have, the better. A name that ends with the table's decides.
+    fn guess(&self, query: &Query, shape: &Columns) -> Option<&Table> {
+        let known_by = |column: &ColumnName| {
+            self.0.tables.values().filter(|table| table.mentions().any(|known| known == column)).count()
+                as f64
         };
+        let fits = |table: &Table| {
+            !table.key.is_empty() && table.key.iter().all(|column| shape.position(column.as_str()).is_some())
+        };
+        let likeness = |name: &TableName, table: &Table| -> f64 {
+            let shared: BTreeSet<&ColumnName> =
+                table.mentions().filter(|column| shape.position(column.as_str()).is_some()).collect();
+            let named = if query.name.as_str().ends_with(name.as_str()) { 10.0 } else { 0.0 };
+            named + shared.into_iter().map(|column| 1.0 / known_by(column).max(1.0)).sum::<f64>()
+        };
+        let fitting = self.0.tables.iter().filter(|(_, table)| fits(table));
+        let best = fitting.map(|(name, table)| (likeness(name, table), table));
+        best.filter(|(likeness, _)| *likeness >= LIKENESS)
+            .max_by(|(a, _), (b, _)| a.total_cmp(b))
+            .map(|(_, table)| table)
+    }
+
+    fn of_tables(&self, query: &Query, named: Vec<&Table>) -> Knowledge {
         let first = named.first().copied();
         let said = &query.annotation;
         let volatile = || {

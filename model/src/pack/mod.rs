@@ -1,14 +1,14 @@
 //! Packs: named SQL statements in osquery's own format, with Herdiff's annotations under one key.
 
+mod built_in;
 mod syntax;
+
+pub use built_in::BuiltIn;
 
 use crate::knowledge::{Attack, Sign};
 use crate::name::{ColumnName, QueryName};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-/// The pack that is run when none is named: what a responder looks at first.
-const TRIAGE: &str = include_str!("../../packs/triage.conf");
 
 /// A pack as it was written, and what was understood of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +53,12 @@ pub struct Annotation {
 /// A pack that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
+    /// Packs that are asked together have a query of the same name.
+    #[error("two packs have a query {name:?}")]
+    Twice {
+        /// The name.
+        name: String,
+    },
     /// Not JSON, even with comments allowed.
     #[error("the pack is not JSON as osquery packs are: {0}")]
     Syntax(serde_json::Error),
@@ -72,8 +78,7 @@ pub enum PackError {
 impl Pack {
     /// Understands a pack file. Keys that are not ours stay in the text and are never an error.
     pub fn parse(text: &str) -> Result<Self, PackError> {
-        let json = syntax::to_json(text);
-        let document: Map<String, Value> = serde_json::from_str(&json).map_err(PackError::Syntax)?;
+        let document = document(text)?;
         let Some(Value::Object(entries)) = document.get("queries") else { return Err(PackError::NoQueries) };
         let inherited = document.get("platform").and_then(Value::as_str);
         let queries = entries
@@ -86,9 +91,30 @@ impl Pack {
         Ok(Self { text: text.to_owned(), queries })
     }
 
-    /// The pack for a first look at a host.
-    pub fn triage() -> Result<Self, PackError> {
-        Self::parse(TRIAGE)
+    /// Several packs as one, so that one visit answers them all. One alone stays as it was written; of several the
+    /// queries are kept, with the platform that a pack gives to all of its own.
+    ///
+    /// # Errors
+    /// Where two have a query of the same name: its rows could not be told apart.
+    pub fn join(packs: &[Self]) -> Result<Self, PackError> {
+        if let [alone] = packs {
+            return Ok(alone.clone());
+        }
+        let mut queries = Map::new();
+        for pack in packs {
+            let mut document = document(&pack.text)?;
+            let platform = document.remove("platform");
+            let Some(Value::Object(entries)) = document.remove("queries") else { continue };
+            for (name, mut entry) in entries {
+                if let (Some(platform), Some(entry)) = (&platform, entry.as_object_mut()) {
+                    entry.entry("platform").or_insert_with(|| platform.clone());
+                }
+                if queries.insert(name.clone(), entry).is_some() {
+                    return Err(PackError::Twice { name });
+                }
+            }
+        }
+        Self::parse(&format!("{:#}\n", Value::from(Map::from_iter([("queries".into(), queries.into())]))))
     }
 
     /// A pack for rows that came without one: names, and no statements.
@@ -111,6 +137,10 @@ impl Pack {
     pub fn queries(&self) -> &[Query] {
         &self.queries
     }
+}
+
+fn document(text: &str) -> Result<Map<String, Value>, PackError> {
+    serde_json::from_str(&syntax::to_json(text)).map_err(PackError::Syntax)
 }
 
 /// No weight and no sign says more: a pack must not be able to drown or hide rows.
@@ -173,10 +203,17 @@ mod tests {
     }
 
     #[test]
-    fn the_triage_pack_is_a_pack() {
-        let pack = Pack::triage().unwrap();
-        assert!(pack.queries().len() >= 15);
-        assert!(pack.queries().iter().all(|query| query.sql.is_some()));
+    fn several_packs_are_asked_as_one() {
+        let ours = Pack::parse(r#"{"queries": {"b": {"query": "SELECT 1"}}}"#).unwrap();
+        let theirs = r#"{"platform": "windows", "queries": {"a": {"query": "SELECT 2"}, "c": {"query": "SELECT 3", "platform": "linux"}}}"#;
+        let theirs = Pack::parse(theirs).unwrap();
+        assert_eq!(Pack::join(std::slice::from_ref(&ours)).unwrap(), ours, "one alone is as it was written");
+        let both = Pack::join(&[ours.clone(), theirs]).unwrap();
+        let asked: Vec<_> =
+            both.queries().iter().map(|query| (query.name.as_str(), query.for_linux)).collect();
+        assert_eq!(asked, [("b", true), ("a", false), ("c", true)]);
+        let twice = Pack::join(&[ours.clone(), ours]).unwrap_err();
+        assert_eq!(twice.to_string(), "two packs have a query \"b\"");
     }
 
     #[test]

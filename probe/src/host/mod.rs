@@ -4,6 +4,7 @@
 //! what was not seen, so that no table has to think of these again.
 
 mod limits;
+mod packet_filter;
 mod root;
 mod unread;
 
@@ -20,6 +21,7 @@ use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 pub(crate) use limits::{FILE_BYTES, SMALL_FILE_BYTES};
+pub(crate) use packet_filter::PacketFilter;
 pub(crate) use root::Root;
 pub(crate) use unread::{Unread, UnreadEntry};
 
@@ -46,6 +48,7 @@ pub(crate) struct Host {
     deadline: Mutex<Option<Instant>>,
     failure: Mutex<Option<FailureKind>>,
     kernel: OnceLock<bool>,
+    packet_filter: OnceLock<Arc<PacketFilter>>,
     known: Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -57,6 +60,7 @@ impl Host {
             deadline: Mutex::new(None),
             failure: Mutex::new(None),
             kernel: OnceLock::new(),
+            packet_filter: OnceLock::new(),
             known: Mutex::new(HashMap::new()),
         }
     }
@@ -64,6 +68,17 @@ impl Host {
     /// Whether this is the running system, and not a tree of files below some directory.
     pub(crate) fn is_live(&self) -> bool {
         self.root.is_live()
+    }
+
+    /// Keeps what the restraint let through.
+    pub(crate) fn keep_packet_filter(&self, socket: Arc<PacketFilter>) {
+        // There is only one.
+        let _ = self.packet_filter.set(socket);
+    }
+
+    /// The socket for questions about the packet filter; only root gets one.
+    pub(crate) fn packet_filter(&self) -> Option<&PacketFilter> {
+        self.packet_filter.get().map(Arc::as_ref)
     }
 
     /// The root as it was named.
@@ -116,10 +131,16 @@ impl Host {
 
     /// Counts something that could not be read.
     pub(crate) fn note(&self, what: impl AsRef<[u8]>, why: &str) {
-        locked(&self.unread).add(what.as_ref(), why);
+        self.note_times(what, why, 1);
     }
 
-    fn note_errno(&self, path: &[u8], errno: Errno) {
+    /// As [`Host::note`], for several at once.
+    pub(crate) fn note_times(&self, what: impl AsRef<[u8]>, why: &str, times: u64) {
+        locked(&self.unread).add(what.as_ref(), why, times);
+    }
+
+    /// Counts what could not be read, unless it is simply not there.
+    pub(crate) fn note_errno(&self, path: &[u8], errno: Errno) {
         // A process that ended meanwhile is not there, like a file that is not: nothing remained unread. Were it
         // counted, no busy host could ever say that a process is missing.
         let ended = errno == Errno::SRCH && unread::is_process_path(path);
@@ -207,7 +228,8 @@ impl Host {
     ) -> Result<bool, Errno> {
         buffer.clear();
         let fd = self.open(path)?;
-        read_fd(&fd, buffer, limit)
+        // `EINVAL` is what `open` says of a file that is not regular.
+        read_fd(&fd, buffer, limit).map_err(|errno| if errno == Errno::INVAL { Errno::IO } else { errno })
     }
 
     /// A small file of the kernel as text without the newline at its end. Nothing is counted when it is not there.
@@ -307,6 +329,16 @@ impl Host {
             flags |= OFlags::NOFOLLOW;
         }
         rustix::fs::fstat(self.root.open(path, flags)?)
+    }
+
+    /// As [`Host::stat`]; what cannot be looked at is counted, what is not there is not.
+    pub(crate) fn look(&self, path: &[u8], follow: bool) -> Option<Stat> {
+        self.stat(path, follow).map_err(|errno| self.note_errno(path, errno)).ok()
+    }
+
+    /// Counts a directory that is not gone into, because it lies deeper than anything that is meant to be found.
+    pub(crate) fn note_too_deep(&self, directory: &[u8]) {
+        self.note(directory, "too deep, not looked into");
     }
 
     /// Whether this is a directory, through symbolic links.

@@ -27,17 +27,18 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
-    /// Counts one more.
-    pub(crate) fn add(&mut self, what: &[u8], why: &str) {
+    /// Counts so many more.
+    pub(crate) fn add(&mut self, what: &[u8], why: &str, times: u64) {
         let folded = fold(what);
         let shown = folded.get(..MAX_WHAT).unwrap_or(&folded);
         let key = (shown.to_vec(), why.to_owned());
         if let Some(count) = self.counts.get_mut(&key) {
-            *count += 1;
+            *count = count.saturating_add(times);
         } else if self.counts.len() < MAX_ENTRIES {
-            self.counts.insert(key, 1);
+            self.counts.insert(key, times);
         } else {
-            *self.counts.entry((b"(others)".to_vec(), why.to_owned())).or_insert(0) += 1;
+            let others = self.counts.entry((b"(others)".to_vec(), why.to_owned())).or_insert(0);
+            *others = others.saturating_add(times);
         }
     }
 
@@ -102,9 +103,9 @@ mod tests {
     fn process_paths_fold_into_one_line() {
         let mut unread = Unread::default();
         for pid in 1..100 {
-            unread.add(format!("/proc/{pid}/fd/{}", pid * 2).as_bytes(), "Permission denied");
+            unread.add(format!("/proc/{pid}/fd/{}", pid * 2).as_bytes(), "Permission denied", 1);
         }
-        unread.add(b"/var/spool/cron", "Permission denied");
+        unread.add(b"/var/spool/cron", "Permission denied", 1);
         let entries = unread.entries();
         assert_eq!(entries.len(), 2);
         assert_eq!(entries[0].what, b"/proc/<pid>/fd/<n>");
@@ -115,7 +116,7 @@ mod tests {
     fn the_list_stays_short() {
         let mut unread = Unread::default();
         for i in 0..10_000 {
-            unread.add(format!("/home/u{i}/.ssh").as_bytes(), "Permission denied");
+            unread.add(format!("/home/u{i}/.ssh").as_bytes(), "Permission denied", 1);
         }
         let entries = unread.entries();
         assert!(entries.len() <= MAX_ENTRIES + 1, "{}", entries.len());

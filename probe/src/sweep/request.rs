@@ -18,6 +18,8 @@ pub(super) struct Request {
     pub(super) time: Option<Duration>,
     pub(super) max_rows: u64,
     pub(super) max_bytes: u64,
+    /// The collector understands lines that are packed, and wants them.
+    pub(super) packed: bool,
 }
 
 impl Request {
@@ -41,6 +43,7 @@ impl Request {
             time: number("query_timeout_ms").map(Duration::from_millis),
             max_rows: number("max_rows").unwrap_or(u64::MAX),
             max_bytes: number("max_bytes").unwrap_or(u64::MAX),
+            packed: ours.and_then(|ours| ours.get("compress")).is_some_and(|how| how == "lz4"),
         })
     }
 }

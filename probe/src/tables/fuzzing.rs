@@ -1,12 +1,12 @@
 //! The readers of the host's bytes by name, each with a seed, for `crate::fuzz`.
 
-use super::accounts::{authorized_keys, logins, passwd, shadow, shell_history, ssh, sudoers};
+use super::accounts::{authorized_keys, logins, passwd, private_key, shadow, shell_history, sudoers};
 use super::files::pattern_matches;
-use super::network::{interfaces, netlink, proc_net};
+use super::network::{interfaces, iptables, netlink, proc_net};
 use super::packages::{apt_sources, deb, docker_answer, npm_packages, python_packages, rpm, yum_sources};
 use super::process::{details, proc, processes};
 use super::schedule::{bus_answer, crontab, startup_items, unit_settings};
-use super::system::{etc_hosts, mounts, system_info};
+use super::system::{etc_hosts, mounts, smbios, system_info};
 
 /// One reader.
 pub(crate) struct Reader {
@@ -47,6 +47,8 @@ pub(crate) fn fuzz_readers() -> Vec<Reader> {
                 }
             },
         ),
+        reader("rpm Berkeley", include_bytes!("fuzzing/berkeley.bin"), rpm::old::read_anything),
+        reader("rpm ndb", include_bytes!("fuzzing/ndb.bin"), rpm::old::read_anything),
         reader("history", b"#1735700000\nls\n: 1735800000:0;x\n", |b| seen(shell_history::commands(b))),
         reader("authorized_keys", b"no-pty ssh-ed25519 AAAA me # x\n", |b| {
             lines(b, |l| seen(authorized_keys::parse_line(l)));
@@ -55,10 +57,10 @@ pub(crate) fn fuzz_readers() -> Vec<Reader> {
         reader(
             "private key",
             b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ==\n-----END\n",
-            |b| seen(ssh::private_key(b)),
+            |b| seen(private_key::private_key(b)),
         ),
-        reader("passwd", b"root:x:0:0:root:/root:/bin/sh\n", |b| seen(passwd::parse_users(b))),
-        reader("group", b"adm:x:4:a,b\n", |b| seen(passwd::parse_groups(b))),
+        reader("passwd", b"root:x:0:0:root:/root:/bin/sh\n", |b| lines(b, |l| seen(passwd::parse_user(l)))),
+        reader("group", b"adm:x:4:a,b\n", |b| lines(b, |l| seen(passwd::parse_group(l)))),
         reader("shadow", b"$6$salt$hash", |b| seen(shadow::status(b))),
         reader("sources.list", b"deb [arch=a] http://x/y s main\n", |b| seen(apt_sources::parse_list(&text(b)))),
         reader("deb822", b"Types: deb\nURIs: http://x\nSuites: a\n b\n", |b| seen(apt_sources::parse_deb822(&text(b)))),
@@ -73,6 +75,9 @@ pub(crate) fn fuzz_readers() -> Vec<Reader> {
         reader("mounts", b"/dev/sda1 /a\\040b ext4 rw 0 0\n", |b| lines(b, |l| seen(mounts::parse_line(l)))),
         reader("cpuinfo", b"processor : 0\nphysical id : 0\ncore id : 0\n", |b| {
             seen(system_info::processors(&text(b)));
+        }),
+        reader("SMBIOS", b"\x04\x1a\0\0\x01\x03\0\x02\0\0\0\0\0\0\0\0\x03\0\0\0\xa0\x0f\xb8\x0b\x41\0LGA\0Maker\0Model\0\0", |b| {
+            seen(smbios::processors(b));
         }),
         reader("stat", b"42 (a b) S 1 42 42 0 -1 4194304", |b| {
             if let Some(stat) = proc::Stat::parse(b) {
@@ -90,6 +95,10 @@ pub(crate) fn fuzz_readers() -> Vec<Reader> {
         }),
         reader("unix", b"h\n0: 2 0 10000 1 1 77 /run/a b\n", |b| seen(proc_net::parse(b, 1, 0))),
         reader("netlink", &[8, 0, 1, 0, 10, 0, 0, 1, 8, 0, 2, 0, 1, 2, 3, 4], |b| seen(netlink::attributes(b).count())),
+        reader("iptables", &[0; 400], |b| {
+            let (info, table) = b.split_at(b.len().min(84));
+            seen(iptables::chains(info, table));
+        }),
         reader("fib_trie", b"     |-- 10.0.0.5\n        /32 host LOCAL\n", |b| {
             seen(interfaces::local_addresses(&text(b)));
         }),

@@ -5,8 +5,9 @@
 
 mod cell;
 mod document;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod lines;
 mod scan;
 mod schema;
 
@@ -21,9 +22,9 @@ mod system;
 
 pub(crate) use cell::{Cell, Row};
 pub(crate) use document::document;
-pub(crate) use files::hash::hex;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::fuzz_readers;
+pub(crate) use lines::{each_line, note_malformed};
 pub(crate) use scan::{Constraint, Operator, Rows, Scan, all, none};
 pub(crate) use schema::{ColumnType, Table, bigint, integer, text, unsigned};
 

@@ -4,8 +4,11 @@
 //! the description of a host that does not exist.
 
 mod access;
+mod cover;
 mod evasion;
+mod execution;
 mod persistence;
+mod rights;
 
 use crate::dice::Dice;
 use crate::fleet::host::Host;
@@ -43,6 +46,11 @@ macro_rules! attacks {
                 match self { $(Self::$member => $story,)+ }
             }
 
+            /// The script that leaves the same on a running host of a test bed, with what it makes odd in its first lines.
+            pub(crate) fn script(self) -> &'static str {
+                match self { $(Self::$member => include_str!(concat!("../../data/live/attacks/", $name, ".sh")),)+ }
+            }
+
             /// Changes the host and says which rows that makes odd, the most telling first.
             pub(crate) fn plant(self, host: &mut Host, dice: &Dice) -> Vec<Trace> {
                 match self { $(Self::$member => $plant(host, dice),)+ }
@@ -76,6 +84,38 @@ attacks! {
         "a unit with a trustworthy name starts an implant" persistence::systemd_unit;
     Downgrade "downgraded-package" ["T1195.002"]
         "a package is older than anywhere else" evasion::downgrade;
+    SudoersDropIn "sudoers-drop-in" ["T1548.003"]
+        "the web server's user may do everything as root" rights::sudoers_drop_in;
+    PamBackdoor "pam-backdoor" ["T1556.003"]
+        "every password is accepted" rights::pam_backdoor;
+    MasqueradedShell "masqueraded-shell" ["T1036.004", "T1059.004"]
+        "a shell that calls itself a thread of the kernel talks to the attacker" execution::masqueraded_shell;
+    DeletedBinary "deleted-binary" ["T1070.004"]
+        "a program runs whose file was deleted" execution::deleted_binary;
+    Miner "miner" ["T1496"]
+        "somebody else's coins are mined" execution::miner;
+    BindShellUsualPort "bind-shell-usual-port" ["T1571", "T1036.005"]
+        "a shell listens where a web server might" execution::usual_port;
+    BindShellUnusualPort "bind-shell-unusual-port" ["T1571"]
+        "a shell listens where nobody looks, through a program that belongs there" execution::unusual_port;
+    ResolverTampering "resolver-tampering" ["T1565.001", "T1557"]
+        "names are asked of the attacker" cover::resolver;
+    FirewallRule "firewall-rule" ["T1562.004"]
+        "the attacker's network is let in after every start" cover::firewall;
+    WebshellChild "webshell-child" ["T1505.003"]
+        "the web server runs what is uploaded" execution::webshell_child;
+    TyposquattedPackage "typosquatted-package" ["T1195.001"]
+        "a python package with almost the right name" cover::typosquat;
+    LogWiping "log-wiping" ["T1070.002", "T1070.003"]
+        "logs are empty, history goes nowhere" cover::wiped_logs;
+    BenignProcessC2 "benign-process-c2" ["T1071.001", "T1055"]
+        "a program that runs everywhere talks to the attacker" execution::benign_process;
+    HiddenProcess "hidden-process" ["T1014", "T1564"]
+        "a process runs that /proc does not show" execution::hidden_process;
+    StagedArchive "staged-archive" ["T1074.001", "T1560.001"]
+        "loot waits to be fetched" cover::staged_archive;
+    BackdooredRcFile "backdoored-rc-file" ["T1546.004"]
+        "root's shell calls home when it starts" rights::rc_file;
 }
 
 impl fmt::Display for Attack {
@@ -137,6 +177,27 @@ pub enum TraceKind {
 }
 
 impl Trace {
+    /// What a script says that it makes odd: lines as `#= added users username=x ; uid=0`.
+    pub(crate) fn of_script(script: &'static str) -> Vec<Self> {
+        script.lines().filter_map(|line| Self::parse(line.strip_prefix("#= ")?)).collect()
+    }
+
+    fn parse(line: &'static str) -> Option<Self> {
+        let mut words = line.splitn(3, ' ');
+        let kind = match words.next()? {
+            "added" => TraceKind::Added,
+            "missing" => TraceKind::Missing,
+            "changed" => TraceKind::Changed,
+            _ => return None,
+        };
+        let query = words.next()?;
+        let cells = words.next()?.split(" ; ").map(|cell| {
+            let (column, value) = cell.split_once('=')?;
+            Some((column, value.to_owned()))
+        });
+        Some(Self { query, kind, cells: cells.collect::<Option<_>>()? })
+    }
+
     fn new<const N: usize>(query: &'static str, kind: TraceKind, cells: [(&'static str, &str); N]) -> Self {
         Self {
             query,
@@ -192,13 +253,22 @@ mod tests {
 
     #[test]
     fn the_traces_name_queries_that_exist() {
-        let pack = include_str!("../../../model/packs/triage.conf");
+        let triage = include_str!("../../../model/packs/triage.conf");
+        let survey = include_str!("../../data/survey.conf");
+        let hunt = include_str!("../../data/hunt.conf");
+        let asked = |query: &str| {
+            [triage, survey, hunt].iter().any(|pack| pack.contains(&format!("\"{query}\": {{")))
+        };
         for &attack in Attack::ALL {
             let mut fleet = Fleet::grow(&FleetPlan { hosts: 2, ..FleetPlan::default() });
             fleet.plant("web-01", attack).unwrap();
             for trace in &fleet.planted[0].traces {
-                assert!(pack.contains(&format!("\"{}\": {{", trace.query)), "{attack}: {}", trace.query);
+                assert!(asked(trace.query), "{attack}: {}", trace.query);
             }
+            for trace in Trace::of_script(attack.script()) {
+                assert!(asked(trace.query), "{attack}, live: {}", trace.query);
+            }
+            assert!(!Trace::of_script(attack.script()).is_empty(), "{attack}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `generate`: saved osquery output of a fleet, for trying out comparisons at size.
 
-use super::up::{noise, on_host};
+use super::choice::on_host;
+use super::up::noise;
 use super::{CommandError, now};
 use herdiff_testbed::attack::Attack;
 use herdiff_testbed::dice::Dice;

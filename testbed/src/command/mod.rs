@@ -1,14 +1,21 @@
 //! The commands, and what they share: their errors, the clock, the program that is shown.
 
 pub(crate) mod bench;
+pub(crate) mod change;
+mod choice;
 pub(crate) mod demo;
+pub(crate) mod down;
+pub(crate) mod evaluate;
 pub(crate) mod generate;
 mod herdiff;
+pub(crate) mod status;
+mod truth;
 pub(crate) mod up;
 
 use herdiff_testbed::fleet::FleetError;
 use herdiff_testbed::generate::GenerateError;
 use herdiff_testbed::ground::GroundError;
+use herdiff_testbed::live::LiveError;
 use herdiff_testbed::site::SiteError;
 use std::env;
 use std::io;
@@ -38,6 +45,10 @@ pub(crate) enum CommandError {
     Generate(#[from] GenerateError),
     #[error(transparent)]
     Site(#[from] SiteError),
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    #[error("{0}")]
+    NotStarted(String),
     #[error("{0}")]
     NotAsExpected(String),
     #[error("interrupted")]

@@ -40,6 +40,9 @@ faults! {
     Garbage "garbage" "answers every command with random bytes";
     HalfAnswer "half-answer" "hangs up in the middle of the answer";
     Endless "endless" "begins to answer and never ends";
+    CutOff "cut-off" "is no longer connected to any network";
+    Freeze "freeze" "stands still: the kernel answers for it, it does not";
+    Kill "kill" "loses its power";
 }
 
 impl fmt::Display for Fault {

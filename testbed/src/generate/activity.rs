@@ -173,6 +173,7 @@ fn logs(host: &Host, mut dice: Dice) -> Rows {
             ("mtime", (host.clock.now - age * 86_400 - dice.between(0, 3_000)).to_string()),
         ])
     };
+    let emptied = |name: &str| host.files.get(&format!("/var/log/{name}")).is_some();
     let mut rows: Rows = LOGS.iter().map(|name| log(name, 0)).collect();
     // A young host has not rotated much yet.
     let days = (host.clock.now.saturating_sub(host.clock.installed) / 86_400).min(14);
@@ -181,6 +182,13 @@ fn logs(host: &Host, mut dice: Dice) -> Rows {
         for day in 1..=days {
             let packed = if day > 1 { ".gz" } else { "" };
             rows.push(log(&format!("{name}.{day}{packed}"), day));
+        }
+    }
+    // Logs that are described are those that somebody has emptied.
+    for name in LOGS.iter().chain(ROTATED).filter(|name| emptied(name)) {
+        let path = format!("/var/log/{name}");
+        for row in rows.iter_mut().filter(|row| row.get("path") == Some(&path)) {
+            row.insert("size", "0".to_owned());
         }
     }
     rows

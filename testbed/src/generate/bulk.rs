@@ -2,6 +2,7 @@
 
 use super::processes::digest;
 use super::row::{Rows, row};
+use crate::fleet::file::Content;
 use crate::fleet::host::{Host, Package};
 
 /// Adds that many rows, over programs, libraries and Python's packages.
@@ -82,5 +83,17 @@ fn python_packages(host: &Host) -> Rows {
             ("path", "/usr/lib/python3/dist-packages".to_owned()),
         ]))
     });
-    packages.collect()
+    // What did not come with a package of the system, by its own metadata.
+    let place = "/usr/lib/python3/dist-packages/";
+    let own = host.files.iter().filter_map(|(path, file)| {
+        path.strip_prefix(place)?.strip_suffix(".dist-info/METADATA")?;
+        let Content::Text(text) = &file.content else { return None };
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        Some(row([
+            ("name", field("Name: ")?),
+            ("version", field("Version: ")?),
+            ("path", place.trim_end_matches('/').to_owned()),
+        ]))
+    });
+    packages.chain(own).collect()
 }

@@ -90,6 +90,9 @@ pub fn write(fleet: &Fleet, rows: usize, directory: &Path) -> Result<Written, Ge
     Ok(Written { hosts: fleet.hosts.len() as u64, rows: total.into_inner(), bytes: bytes.into_inner() })
 }
 
+/// About how many rows a host has besides the bulk, whose size must not give away what else there is.
+const BESIDES: usize = 1140;
+
 /// All answers of a host, by query.
 pub fn tables(host: &Host, rows: usize) -> Vec<(&'static str, Rows)> {
     let mut tables = Vec::new();
@@ -98,8 +101,7 @@ pub fn tables(host: &Host, rows: usize) -> Vec<(&'static str, Rows)> {
     accounts::add(host, &mut tables);
     system::add(host, &mut tables);
     activity::add(host, &mut tables);
-    let so_far: usize = tables.iter().map(|(_, table)| table.len()).sum();
-    bulk::add(host, rows.saturating_sub(so_far), &mut tables);
+    bulk::add(host, rows.saturating_sub(BESIDES), &mut tables);
     tables
 }
 
@@ -177,7 +179,12 @@ mod tests {
             fleet.plant("web-02", attack).unwrap();
             let clean: BTreeMap<_, _> = tables(&fleet.hosts[0], 3000).into_iter().collect();
             let bad: BTreeMap<_, _> = tables(&fleet.hosts[1], 3000).into_iter().collect();
+            // Saved output answers the triage and the survey pack, not the hunt.
+            let hunt = include_str!("../../data/hunt.conf");
             for trace in &fleet.planted[0].traces {
+                if hunt.contains(&format!("\"{}\"", trace.query)) {
+                    continue;
+                }
                 let has = |tables: &BTreeMap<&str, Rows>| {
                     let matches =
                         |row: &Row| trace.cells.iter().all(|(column, value)| row.get(column) == Some(value));

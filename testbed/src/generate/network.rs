@@ -3,6 +3,7 @@
 use super::processes::on_disk;
 use super::row::{Row, Rows, row};
 use crate::dice::Dice;
+use crate::fleet::file::Content;
 use crate::fleet::host::Host;
 use crate::fleet::network::SocketKind;
 use crate::fleet::process::Process;
@@ -34,7 +35,7 @@ pub(super) fn add(host: &Host, tables: &mut Vec<(&'static str, Rows)>) {
     tables.push(("connections", connections));
     tables.push(("interface_addresses", addresses(host)));
     tables.push(("routes", routes(host)));
-    tables.push(("dns_resolvers", resolvers()));
+    tables.push(("dns_resolvers", resolvers(host)));
     tables.push(("iptables", firewall(host)));
 }
 
@@ -124,9 +125,11 @@ fn routes(host: &Host) -> Rows {
     rows
 }
 
-fn resolvers() -> Rows {
-    let lines = [("nameserver", "10.20.0.53"), ("nameserver", "10.20.0.54"), ("search", "prod.example.net")];
-    lines.map(|(kind, address)| row([("type", kind.to_owned()), ("address", address.to_owned())])).to_vec()
+fn resolvers(host: &Host) -> Rows {
+    let file = host.files.get("/etc/resolv.conf").map(|file| &file.content);
+    let Some(Content::Text(text)) = file else { return Rows::new() };
+    let lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.map(|(kind, address)| row([("type", kind.to_owned()), ("address", address.to_owned())])).collect()
 }
 
 /// The rules of the image, with counters; and whom fail2ban keeps out of this host at the moment.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,16 +21,19 @@ const BACKLOG: u32 = 128;
 enum Port {
     Open(TcpListener),
     /// Bound, so that nobody else gets it, and closed: the kernel refuses for it.
-    Closed(TcpSocket),
+    Closed(#[expect(dead_code, reason = "held, never used")] Option<TcpSocket>),
 }
 
 /// A host, ready to answer.
 pub(super) struct Server {
-    spec: Arc<HostSpec>,
+    spec: HostSpec,
     port: Port,
     address: SocketAddr,
     known: PublicKey,
-    config: Arc<server::Config>,
+    /// With the key that is in known_hosts, and with another.
+    config: [Arc<server::Config>; 2],
+    /// How it misbehaves at the moment.
+    fault: watch::Receiver<Option<Fault>>,
     sweep_key: Arc<PublicKey>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -39,18 +43,26 @@ impl Server {
     pub(super) fn open(
         spec: HostSpec,
         sweep_key: &PublicKey,
+        fault: watch::Receiver<Option<Fault>>,
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> Result<Self, ServeError> {
-        let key = keys::new(&spec.name)?;
-        let known = match spec.fault {
-            Some(Fault::WrongHostKey) => keys::new(&spec.name)?.public_key().clone(),
-            _ => key.public_key().clone(),
-        };
-        let (port, address) =
-            open_port(spec.fault).map_err(|cause| ServeError::Port { host: spec.name.clone(), cause })?;
+        let (key, other) = (keys::new(&spec.name)?, keys::new(&spec.name)?);
+        let known = key.public_key().clone();
+        let (port, address) = open_port(*fault.borrow(), None)
+            .map_err(|cause| ServeError::Port { host: spec.name.clone(), cause })?;
         let sweep_key = Arc::new(sweep_key.clone());
-        Ok(Self { spec: Arc::new(spec), port, address, known, config: config(key), sweep_key, stop, tasks })
+        Ok(Self {
+            spec,
+            port,
+            address,
+            known,
+            config: [config(key), config(other)],
+            fault,
+            sweep_key,
+            stop,
+            tasks,
+        })
     }
 
     pub(super) fn endpoint(&self) -> Endpoint {
@@ -58,31 +70,68 @@ impl Server {
     }
 
     /// Answers until it is told to stop.
-    pub(super) async fn run(self) {
-        let listener = match &self.port {
-            Port::Open(listener) => listener,
-            Port::Closed(_bound) => {
-                self.stop.cancelled().await;
+    pub(super) async fn run(mut self) {
+        loop {
+            let fault = *self.fault.borrow_and_update();
+            if is_closed(fault) != matches!(self.port, Port::Closed(_)) && !self.reopen(fault).await {
                 return;
             }
-        };
+            let spec = Arc::new(HostSpec { fault, ..self.spec.clone() });
+            if !self.answer(&spec).await {
+                return;
+            }
+        }
+    }
+
+    /// Answers until something changes; false where that is the end.
+    async fn answer(&mut self, spec: &Arc<HostSpec>) -> bool {
         loop {
+            let listener = match &self.port {
+                Port::Open(listener) => Some(listener),
+                Port::Closed(_) => None,
+            };
+            let accepted = async {
+                match listener {
+                    Some(listener) => listener.accept().await,
+                    None => std::future::pending().await,
+                }
+            };
             let accepted = tokio::select! {
-                () = self.stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
+                () = self.stop.cancelled() => return false,
+                changed = self.fault.changed() => return changed.is_ok(),
+                accepted = accepted => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.greet(stream),
+                Ok((stream, _)) => self.greet(stream, spec),
                 // Out of descriptors, most likely: others will be closed in a moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
     }
 
-    fn greet(&self, mut stream: TcpStream) {
+    /// Closes the port, or opens it again; false where it has to stop before that is done.
+    async fn reopen(&mut self, fault: Option<Fault>) -> bool {
+        // The old one has to be gone before the new one can have its number.
+        self.port = Port::Closed(None);
+        loop {
+            match open_port(fault, Some(self.address)) {
+                Ok((port, _)) => {
+                    self.port = port;
+                    return true;
+                }
+                Err(_) => tokio::select! {
+                    () = self.stop.cancelled() => return false,
+                    () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                },
+            }
+        }
+    }
+
+    fn greet(&self, mut stream: TcpStream, spec: &Arc<HostSpec>) {
         let stop = self.stop.clone();
-        match self.spec.fault {
-            Some(Fault::Silent) => {
+        match spec.fault {
+            // A host that stands still or is cut off looks so through loopback, where the kernel always answers.
+            Some(Fault::Silent | Fault::Freeze | Fault::CutOff) => {
                 self.tasks.spawn(async move {
                     stop.cancelled().await;
                     drop(stream);
@@ -96,8 +145,10 @@ impl Server {
             }
             _ => {
                 let Some((stream, line)) = with_cutter(stream) else { return };
-                let session = Session::new(&self.spec, &self.sweep_key, line, stop, self.tasks.clone());
-                self.tasks.spawn(talk(self.config.clone(), stream, session, self.stop.clone()));
+                let session = Session::new(spec, &self.sweep_key, line, stop, self.tasks.clone());
+                let [known, other] = &self.config;
+                let config = if spec.fault == Some(Fault::WrongHostKey) { other } else { known };
+                self.tasks.spawn(talk(config.clone(), stream, session, self.stop.clone()));
             }
         }
     }
@@ -121,14 +172,22 @@ async fn talk(config: Arc<server::Config>, stream: TcpStream, session: Session, 
     conversation.await;
 }
 
-fn open_port(fault: Option<Fault>) -> std::io::Result<(Port, SocketAddr)> {
+/// Whether the kernel is to refuse connections for it.
+fn is_closed(fault: Option<Fault>) -> bool {
+    matches!(fault, Some(Fault::Refuse | Fault::Kill))
+}
+
+/// A port of loopback: any, or a certain one again.
+fn open_port(fault: Option<Fault>, again: Option<SocketAddr>) -> std::io::Result<(Port, SocketAddr)> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0))?;
+    if again.is_some() {
+        // Its connections of a moment ago do not keep it from being opened again.
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(again.unwrap_or(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)))?;
     let address = socket.local_addr()?;
-    let port = match fault {
-        Some(Fault::Refuse) => Port::Closed(socket),
-        _ => Port::Open(socket.listen(BACKLOG)?),
-    };
+    let port =
+        if is_closed(fault) { Port::Closed(Some(socket)) } else { Port::Open(socket.listen(BACKLOG)?) };
     Ok((port, address))
 }
 

@@ -12,10 +12,12 @@ mod session;
 use crate::fault::Fault;
 use host::Server;
 use russh::keys::PublicKey;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -62,6 +64,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Farm {
     endpoints: Vec<Endpoint>,
+    faults: BTreeMap<String, watch::Sender<Option<Fault>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -74,12 +77,25 @@ impl Farm {
     pub async fn start(hosts: Vec<HostSpec>, sweep_key: &PublicKey) -> Result<Self, ServeError> {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let mut endpoints = Vec::with_capacity(hosts.len());
+        let mut faults = BTreeMap::new();
         for spec in hosts {
-            let server = Server::open(spec, sweep_key, stop.clone(), tasks.clone())?;
+            let (sender, fault) = watch::channel(spec.fault);
+            faults.insert(spec.name.clone(), sender);
+            let server = Server::open(spec, sweep_key, fault, stop.clone(), tasks.clone())?;
             endpoints.push(server.endpoint());
             tasks.spawn(server.run());
         }
-        Ok(Self { endpoints, stop, tasks })
+        Ok(Self { endpoints, faults, stop, tasks })
+    }
+
+    /// Lets a host misbehave from its next connection on, or behave again. False where there is no such host.
+    pub fn set_fault(&self, host: &str, fault: Option<Fault>) -> bool {
+        let change = |now: &mut Option<Fault>| {
+            let changed = *now != fault;
+            *now = fault;
+            changed
+        };
+        self.faults.get(host).map(|sender| sender.send_if_modified(change)).is_some()
     }
 
     /// The hosts, in the order in which they were given.

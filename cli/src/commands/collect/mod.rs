@@ -1,9 +1,13 @@
 //! `herdiff collect`: a sweep, from the command line to a bundle.
 
+mod opened;
 mod options;
 mod progress;
+mod secrets;
+mod transport;
 
 pub(crate) use options::Args;
+pub(crate) use transport::Transport;
 
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -12,10 +16,11 @@ use crate::output::summary::Summary;
 use crate::screen::Screen;
 use crate::{bundle_file, environment};
 use herdiff_collector::inventory::Target;
-use herdiff_collector::sweep::{Event, Sweep, SweepConfig};
+use herdiff_collector::sweep::{Event, SweepConfig};
 use herdiff_model::bundle::BundleWriter;
+use herdiff_model::name::HostName;
 use herdiff_model::pack::Pack;
-use herdiff_model::sweep::SweepFacts;
+use opened::Opened;
 use progress::Progress;
 use std::fs::File;
 use std::sync::Arc;
@@ -24,30 +29,25 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
-    let plan = args.plan()?;
+    let mut plan = args.plan()?;
+    let opened = Opened::of(&mut plan)?;
     let mut progress = Progress::new(&plan.targets, args.quiet);
     plan.notes.iter().for_each(|note| progress.say(note));
     let config = environment::fit_to_file_limit(plan.config, |note| progress.say(note));
 
-    let facts = SweepFacts {
-        tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
-        started: environment::now(),
-        operator: environment::operator(),
-        transport: "ssh".to_owned(),
-        inventory: plan.sources,
-        targets: plan.targets.len() as u64,
-    };
-    let writer = BundleWriter::start(bundle_file::create(&plan.output)?, &facts, &plan.pack)
-        .map_err(|error| Failure::file("write the bundle", &plan.output, &error))?;
-
+    let started = environment::now();
+    let resumed = opened.resumed;
     let runtime = Runtime::new().map_err(|error| Failure::usage("cannot start the runtime").why(error))?;
-    let ended = runtime.block_on(sweep(plan.targets, plan.pack, config, writer, &mut progress));
+    let ended =
+        runtime.block_on(sweep(plan.targets, plan.pack, config, plan.transport, opened, &mut progress));
     // What still runs is not waited for: the operator asked twice, or something is broken.
     runtime.shutdown_background();
     let Sweeping { writer, mut summary, ending } = match ended {
         // Nothing was visited: an empty bundle would only stand in the way of the next try.
         Err(SweepFailure::Start(failure)) => {
-            let _ = std::fs::remove_file(&plan.output);
+            if !resumed {
+                let _ = std::fs::remove_file(&plan.output);
+            }
             return Err(failure);
         }
         Err(SweepFailure::Write(error)) => {
@@ -66,8 +66,12 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
         .finish(finished, ending == Ending::Interrupted)
         .map_err(|error| Failure::file("write the bundle", &plan.output, &error))?;
     file.sync_all().map_err(|error| Failure::file("write the bundle", &plan.output, &error))?;
-    summary.took_ms = finished.0.saturating_sub(facts.started.0);
-    print(summary.render(&plan.output, &file, seal, Screen::stdout()))
+    drop(file);
+    bundle_file::seal(&plan.output);
+    let size = plan.output.metadata().map_or(0, |metadata| metadata.len());
+    plan.place.keep()?;
+    summary.took_ms = finished.0.saturating_sub(started.0);
+    print(summary.render(&plan.place.shown(), size, seal, Screen::stdout()))
         .map_err(|error| Failure::usage("cannot write the summary").why(error))?;
     Ok(if ending == Ending::Interrupted { Exit::Interrupted } else { summary.exit() })
 }
@@ -98,7 +102,8 @@ async fn sweep(
     targets: Vec<Target>,
     pack: Arc<Pack>,
     config: SweepConfig,
-    mut writer: BundleWriter<File>,
+    transport: Transport,
+    opened: Opened,
     progress: &mut Progress,
 ) -> Result<Sweeping, SweepFailure> {
     let no_signals =
@@ -106,11 +111,10 @@ async fn sweep(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let cancel = CancellationToken::new();
-    let mut sweep = Sweep::start(targets, pack, config, cancel.clone())
-        .await
-        .map_err(|error| SweepFailure::Start(Failure::usage("cannot start the sweep").why(error)))?;
+    let names: Vec<HostName> = targets.iter().map(|target| target.host.clone()).collect();
+    let mut sweep = transport.start(targets, pack, config, &cancel).await.map_err(SweepFailure::Start)?;
     sweep.notes().iter().for_each(|note| progress.say(note));
-    let mut summary = Summary::default();
+    let Opened { mut writer, mut summary, .. } = opened;
     loop {
         tokio::select! {
             event = sweep.next() => match event {
@@ -120,6 +124,10 @@ async fn sweep(
                     summary.count(&visit);
                 }
                 Some(Event::Started(target)) => progress.started(target),
+                Some(Event::Note(target, note)) => {
+                    let host = names.get(target.0).map_or("?", HostName::as_str);
+                    progress.say(&format!("{host} {note}"));
+                }
                 Some(Event::Phase(..)) => {}
                 None => break,
             },
@@ -131,6 +139,9 @@ async fn sweep(
                 cancel.cancel();
             }
         }
+    }
+    for (file, added) in sweep.learned() {
+        progress.say(&format!("new host keys that were accepted and added to {}: {added}", file.display()));
     }
     let ending = if cancel.is_cancelled() { Ending::Interrupted } else { Ending::Complete };
     Ok(Sweeping { writer, summary, ending })

@@ -1,79 +1,166 @@
 //! The options of `herdiff collect`, as users of OpenSSH and Ansible know them, and the plan that they make.
 
+use super::transport::Transport;
+use super::{opened, secrets};
+use crate::bundle_file::Place;
+use crate::commands::inventory::Sources;
 use crate::environment::{self, Home};
 use crate::error::Failure;
+use crate::pack_file;
 use clap::ValueEnum;
-use herdiff_collector::delivery::{BinaryError, ProbeBinary};
+use herdiff_collector::delivery::{BinaryError, Privilege, ProbeBinary};
 use herdiff_collector::engine::{EngineChoice, Limits};
-use herdiff_collector::inventory::{Inventory, InventoryError, Target};
+use herdiff_collector::inventory::Target;
 use herdiff_collector::ssh::{Deadlines, HostKeyPolicy, SshConfig};
-use herdiff_collector::sweep::SweepConfig;
+use herdiff_collector::sweep::{Canary, SweepConfig};
 use herdiff_model::pack::Pack;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Visits every host of an inventory over SSH, many at a time, and writes one bundle.
 ///
-/// Host keys are checked against known_hosts as OpenSSH does. On a host, a private directory is made, the queries are
+/// Hosts are reached as `ssh` would reach them: its configuration counts, jump hosts and known_hosts included. On a host, a private directory is made, the queries are
 /// run, and everything is removed again; the bundle has an outcome for every host and every query.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   herdiff collect -i fleet.ini -o today.herd
   herdiff collect -i fleet.ini -l 'web:!web-03' -u audit --identity ~/.ssh/audit -f 100
-  herdiff collect web-01 web-02 root@10.0.0.7:2222")]
+  herdiff collect web-01 web-02 root@10.0.0.7:2222
+  herdiff collect 'web[01-40].lan' -J ops@bastion")]
 pub(crate) struct Args {
-    /// Hosts to visit, as `[user@]host[:port]`
-    #[arg(value_name = "HOST", required_unless_present = "inventory")]
+    /// Hosts to visit, as `[user@]host[:port]`; node-sets such as web[1-40] are understood
+    #[arg(value_name = "HOST")]
     hosts: Vec<String>,
-    /// A list of hosts, or an Ansible inventory in INI form; `-` reads standard input
-    #[arg(short, long, value_name = "FILE")]
-    inventory: Vec<PathBuf>,
-    /// Visit only these: names and groups with wildcards, as in 'web:!web-03'
-    #[arg(short, long, value_name = "PATTERN")]
-    limit: Option<String>,
+    /// The bundle to write [default: sweep-<time>.herd]
+    #[arg(short, long, value_name = "FILE.herd")]
+    output: Option<PathBuf>,
+    /// Go on with a sweep that was killed or stopped: visit the hosts that its bundle lacks, and ask what it asked
+    #[arg(long, value_name = "FILE.herd", conflicts_with_all = ["output", "pack"])]
+    resume: Option<PathBuf>,
+    /// Visit only the hosts that were not reached in this bundle; with the same inventory, into a new bundle
+    #[arg(long, value_name = "FILE.herd", conflicts_with = "resume")]
+    failed_from: Option<PathBuf>,
+    /// Show no progress, only the result
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    #[command(flatten)]
+    sources: Sources,
+    #[command(flatten, next_help_heading = "Reaching them")]
+    reach: ReachArgs,
+    #[command(flatten, next_help_heading = "What is asked there")]
+    queries: QueryArgs,
+    #[command(flatten, next_help_heading = "Pace")]
+    pace: PaceArgs,
+    #[cfg(feature = "aws")]
+    #[command(flatten, next_help_heading = "AWS")]
+    aws: crate::aws::CollectArgs,
+    #[command(flatten, next_help_heading = "Limits on what hosts send")]
+    limits: LimitArgs,
+}
+
+/// What is above is recorded as `output-limit`, for the query or for the host.
+#[derive(clap::Args)]
+struct LimitArgs {
+    /// MiB of one host
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    max_host_output: u32,
+    /// MiB of all hosts together that are not stored yet
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    max_output: u32,
+    /// Rows of one query on one host
+    #[arg(long, value_name = "ROWS", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..))]
+    max_rows: u32,
+}
+
+/// How hosts are reached, and who we are there.
+#[derive(clap::Args)]
+struct ReachArgs {
     /// Log in as this user, where the inventory names none
-    #[arg(short, long, value_name = "USER")]
+    #[arg(help_heading = "Logging in", short, long, value_name = "USER")]
     user: Option<String>,
     /// Connect to this port, where the inventory names none
-    #[arg(short, long, value_name = "PORT", default_value_t = 22)]
-    port: u16,
-    /// A private key to log in with [default: the agent's keys, then ~/.ssh/id_*]
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Go through these hosts, as `[user@]host[:port]` with commas between them; `none` for no one
+    #[arg(short = 'J', long, value_name = "HOST")]
+    jump: Option<String>,
+    /// OpenSSH's configuration [default: ~/.ssh/config and /etc/ssh/ssh_config]; `none` for no file
+    #[arg(short = 'F', long, value_name = "FILE")]
+    ssh_config: Option<PathBuf>,
+    /// A private key to log in with, and no other [default: as OpenSSH would]
+    #[arg(help_heading = "Logging in", long, value_name = "FILE")]
     identity: Vec<PathBuf>,
-    /// Where host keys are known [default: ~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts]
-    #[arg(long, value_name = "FILE")]
+    /// Ask for a password, for hosts that want one; never given where --insecure-accept-any-host-key is
+    #[arg(help_heading = "Logging in", short = 'k', long, conflicts_with = "password_fd")]
+    ask_pass: bool,
+    /// Read that password from this file descriptor: its first line
+    #[arg(help_heading = "Logging in", long, value_name = "N")]
+    password_fd: Option<u32>,
+    /// Read the passphrase of encrypted keys from this file descriptor [default: ask on the terminal]
+    #[arg(help_heading = "Logging in", long, value_name = "N")]
+    passphrase_fd: Option<u32>,
+    /// Run the queries as root, by sudo: without it much cannot be seen, which is recorded as unknown
+    #[arg(help_heading = "Becoming root", short, long)]
+    r#become: bool,
+    /// Another way to become root
+    #[arg(help_heading = "Becoming root", long, value_name = "PROGRAM", value_enum, default_value = "sudo")]
+    become_method: BecomeMethod,
+    /// Ask for the password that sudo wants
+    #[arg(help_heading = "Becoming root", short = 'K', long, conflicts_with = "become_password_fd")]
+    ask_become_pass: bool,
+    /// Read that password from this file descriptor: its first line
+    #[arg(help_heading = "Becoming root", long, value_name = "N")]
+    become_password_fd: Option<u32>,
+    /// Where host keys are known [default: as OpenSSH would]
+    #[arg(help_heading = "Host keys", long, value_name = "FILE")]
     known_hosts: Vec<PathBuf>,
+    /// Believe hosts of which no key is known, and add theirs to known_hosts; changed keys are refused
+    #[arg(help_heading = "Host keys", long, conflicts_with = "insecure_accept_any_host_key")]
+    accept_new_host_keys: bool,
     /// Accept any host key: whoever sits in between can read and forge every answer
-    #[arg(long)]
+    #[arg(help_heading = "Host keys", long)]
     insecure_accept_any_host_key: bool,
-    /// Visit this many hosts at a time
-    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
-    forks: u16,
-    /// Seconds to reach a host
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = seconds())]
-    connect_timeout: u64,
-    /// Seconds for one query
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
-    query_timeout: u64,
-    /// Seconds for everything on one host
-    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = seconds())]
-    host_timeout: u64,
-    /// The queries to run: an osquery pack file, or `triage`
+}
+
+/// The queries, and what runs them.
+#[derive(clap::Args)]
+struct QueryArgs {
+    /// The queries to run: an osquery pack file, or one of ours (`herdiff pack list`); may be given several times
     #[arg(long, value_name = "FILE|NAME", default_value = "triage")]
-    pack: String,
+    pack: Vec<String>,
     /// What runs the queries
     #[arg(long, value_enum, default_value = "auto")]
     engine: Engine,
     /// A statically linked probe for hosts of another architecture; may be given several times
     #[arg(long, value_name = "FILE")]
     probe: Vec<PathBuf>,
-    /// The bundle to write [default: sweep-<time>.herd]
-    #[arg(short, long, value_name = "FILE.herd")]
-    output: Option<PathBuf>,
-    /// Show no progress, only the result
-    #[arg(short, long)]
-    pub(super) quiet: bool,
+}
+
+/// How many at a time, and for how long.
+#[derive(clap::Args)]
+struct PaceArgs {
+    /// Visit this many hosts at a time
+    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    forks: u16,
+    /// Start at most this many hosts a second [default: as many as there can be]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Visit this many hosts first, and the others only if not too many of them fail
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    canary: Option<u16>,
+    /// How many of the first hosts may fail, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(..=100))]
+    canary_failures: u8,
+    /// Seconds to reach a host [default: OpenSSH's ConnectTimeout, else 10]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
+    connect_timeout: Option<u64>,
+    /// Seconds for one query
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
+    query_timeout: u64,
+    /// Seconds for everything on one host
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = seconds())]
+    host_timeout: u64,
 }
 
 fn seconds() -> clap::builder::RangedU64ValueParser {
@@ -90,12 +177,25 @@ enum Engine {
     Osqueryi,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum BecomeMethod {
+    /// With a password where -K or --become-password-fd gives one
+    Sudo,
+    /// Only where doas.conf says `nopass`
+    Doas,
+}
+
 /// All that a sweep needs.
 pub(super) struct Plan {
     pub(super) targets: Vec<Target>,
     pub(super) pack: Arc<Pack>,
     pub(super) config: SweepConfig,
+    pub(super) transport: Transport,
     pub(super) output: PathBuf,
+    /// Where that belongs in the end.
+    pub(super) place: Place,
+    /// Whether the bundle is there, and unfinished.
+    pub(super) resume: bool,
     /// What the hosts were named by.
     pub(super) sources: Vec<String>,
     pub(super) notes: Vec<String>,
@@ -106,9 +206,21 @@ const PROBE: &[u8] = include_bytes!(env!("HERDIFF_PROBE"));
 
 impl Args {
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
-        let (inventory, sources) = self.inventory()?;
+        #[cfg(feature = "aws")]
+        let (hosts, found, transport) = self.aws.look(&self.hosts)?;
+        #[cfg(not(feature = "aws"))]
+        let (hosts, found, transport) = (self.hosts.clone(), Default::default(), Transport::Ssh);
+        let (mut inventory, sources) = self.sources.read(&hosts, found)?;
+        if let Some(path) = &self.failed_from {
+            let failed = opened::failed_in(path)?;
+            inventory.targets.retain(|target| failed.contains(&target.host));
+            if inventory.targets.is_empty() {
+                return Err(Failure::usage(format!("{} has no host to try again", path.display()))
+                    .why("those of this inventory were all reached, or are not in it"));
+            }
+        }
         let mut notes = inventory.notes.clone();
-        if self.insecure_accept_any_host_key {
+        if self.reach.insecure_accept_any_host_key {
             notes.push(
                 "host keys are NOT checked: whoever sits in between can read and forge every answer"
                     .to_owned(),
@@ -116,74 +228,71 @@ impl Args {
         }
         let seconds = Duration::from_secs;
         let deadlines = Deadlines {
-            connect: seconds(self.connect_timeout),
-            query: seconds(self.query_timeout),
-            host: seconds(self.host_timeout),
+            connect: seconds(self.pace.connect_timeout.unwrap_or(10)),
+            query: seconds(self.pace.query_timeout),
+            host: seconds(self.pace.host_timeout),
             ..Deadlines::default()
         };
         let config = SweepConfig {
-            forks: usize::from(self.forks),
-            engine: match self.engine {
+            forks: usize::from(self.pace.forks),
+            engine: match self.queries.engine {
                 Engine::Auto => EngineChoice::Auto,
                 Engine::Probe => EngineChoice::Probe,
                 Engine::Osqueryi => EngineChoice::Osqueryi,
             },
-            probes: self.probes()?,
-            ssh: self.ssh(&inventory.targets)?,
+            probes: self.queries.probes()?,
+            ssh: match transport {
+                Transport::Ssh => SshConfig {
+                    configured_timeout: self.pace.connect_timeout.is_none(),
+                    ..self.reach.ssh(&mut notes)?
+                },
+                #[cfg(feature = "aws")]
+                Transport::Ssm(_) => SshConfig::default(),
+            },
+            privilege: match (self.reach.r#become, self.reach.become_method) {
+                (false, _) => Privilege::AsIs,
+                (true, BecomeMethod::Sudo) => Privilege::Sudo,
+                (true, BecomeMethod::Doas) => Privilege::Doas,
+            },
+            become_password: secrets::password(
+                self.reach.ask_become_pass,
+                self.reach.become_password_fd,
+                "Password for sudo",
+            )?,
             deadlines,
-            limits: Limits::default(),
+            limits: Limits {
+                total_bytes: u64::from(self.limits.max_host_output) << 20,
+                waiting_bytes: u64::from(self.limits.max_output) << 20,
+                rows: self.limits.max_rows as usize,
+                ..Limits::default()
+            },
+            rate: self.pace.rate,
+            canary: self
+                .pace
+                .canary
+                .map(|hosts| Canary { hosts: usize::from(hosts), most_failed: self.pace.canary_failures }),
         };
-        let output = self.output.clone().unwrap_or_else(environment::output_name);
-        Ok(Plan { targets: inventory.targets, pack: Arc::new(self.pack()?), config, output, sources, notes })
+        let output = self.resume.clone().or_else(|| self.output.clone());
+        let output = output.unwrap_or_else(environment::output_name);
+        let resume = self.resume.is_some();
+        let pack = Arc::new(pack_file::to_ask(&self.queries.pack)?);
+        let place = if resume { Place::here(&output)? } else { Place::of(&output)? };
+        let output = place.local().to_owned();
+        Ok(Plan {
+            targets: inventory.targets,
+            pack,
+            config,
+            transport,
+            output,
+            place,
+            resume,
+            sources,
+            notes,
+        })
     }
+}
 
-    fn inventory(&self) -> Result<(Inventory, Vec<String>), Failure> {
-        let unusable = |error: InventoryError| Failure::usage("cannot use the inventory").why(error);
-        let mut inventory = Inventory::default();
-        let mut sources = Vec::new();
-        for path in &self.inventory {
-            let (name, text) = environment::read_text(path)
-                .map_err(|error| Failure::file("read the inventory", path, &error))?;
-            inventory.join(Inventory::parse(&name, &text).map_err(unusable)?);
-            sources.push(name);
-        }
-        if !self.hosts.is_empty() {
-            inventory.join(Inventory::parse("the command line", &self.hosts.join("\n")).map_err(unusable)?);
-            sources.extend(self.hosts.iter().cloned());
-        }
-        if let Some(pattern) = &self.limit {
-            inventory
-                .limit(pattern)
-                .map_err(|why| Failure::usage(format!("cannot use the limit {pattern:?}")).why(why))?;
-        }
-        if inventory.targets.is_empty() {
-            return Err(Failure::usage("no host to visit")
-                .next("name hosts, or a file with -i; and look at the --limit"));
-        }
-        Ok((inventory, sources))
-    }
-
-    fn pack(&self) -> Result<Pack, Failure> {
-        if self.pack == "triage" {
-            return Pack::triage()
-                .map_err(|error| Failure::usage("the built-in pack cannot be used").why(error));
-        }
-        let path = Path::new(&self.pack);
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::file("read the pack", path, &error).next("give an osquery pack file, or `triage`")
-        })?;
-        let pack = Pack::parse(&text)
-            .map_err(|error| Failure::usage(format!("cannot use the pack {}", self.pack)).why(error))?;
-        match pack.queries().iter().find(|query| query.sql.is_none()) {
-            Some(query) => Err(Failure::usage(format!("cannot use the pack {}", self.pack))
-                .why(format!("its query {} has no SQL", query.name))),
-            None if pack.queries().is_empty() => {
-                Err(Failure::usage(format!("the pack {} has no queries", self.pack)))
-            }
-            None => Ok(pack),
-        }
-    }
-
+impl QueryArgs {
     fn probes(&self) -> Result<Vec<ProbeBinary>, Failure> {
         let unusable = |error: BinaryError| Failure::usage("cannot use the probe").why(error);
         let mut probes = Vec::new();
@@ -197,32 +306,55 @@ impl Args {
         }
         Ok(probes)
     }
+}
 
-    fn ssh(&self, targets: &[Target]) -> Result<SshConfig, Failure> {
+impl ReachArgs {
+    fn ssh(&self, notes: &mut Vec<String>) -> Result<SshConfig, Failure> {
+        if self.insecure_accept_any_host_key && (self.ask_pass || self.password_fd.is_some()) {
+            return Err(Failure::usage("no password is given to hosts whose keys are not checked")
+                .why("whoever sits in between would have it")
+                .next("leave out --insecure-accept-any-host-key, or log in with a key"));
+        }
         let home = Home::of_this_user();
-        let user = self.user.clone().or_else(environment::user).unwrap_or_default();
-        if user.is_empty() && targets.iter().any(|target| target.user.is_none()) {
+        let openssh = environment::openssh(self.ssh_config.as_deref());
+        match (&openssh, &self.ssh_config) {
+            (None, Some(file)) => {
+                return Err(Failure::usage(format!("cannot use the configuration {}", file.display()))
+                    .why("it is read by `ssh -G`, and there is no ssh on this machine")
+                    .next("install OpenSSH's client"));
+            }
+            (None, None) if home.has_ssh_config() => notes.push(
+                "~/.ssh/config is not read: that takes `ssh -G`, and there is no ssh on this machine"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
+        let local_user = environment::user().unwrap_or_default();
+        if local_user.is_empty() && self.user.is_none() {
             return Err(Failure::usage("no user to log in as").next("name one with -u"));
         }
         Ok(SshConfig {
-            user,
+            user: self.user.clone(),
+            local_user,
             port: self.port,
             identities: self.identity.clone(),
-            // A key that was asked for is not followed by others that were not: servers count failed attempts.
-            default_identities: if self.identity.is_empty() { home.identities() } else { Vec::new() },
-            agent: if self.identity.is_empty() { environment::agent() } else { None },
-            known_hosts: if self.known_hosts.is_empty() {
-                home.known_hosts()
-            } else {
-                self.known_hosts.clone()
-            },
+            default_identities: home.identities(),
+            agent: environment::agent(),
+            known_hosts: self.known_hosts.clone(),
+            default_known_hosts: home.known_hosts(),
+            openssh,
+            jump: self.jump.clone(),
             host_keys: if self.insecure_accept_any_host_key {
                 HostKeyPolicy::AcceptAny
+            } else if self.accept_new_host_keys {
+                HostKeyPolicy::AcceptNew
             } else {
                 HostKeyPolicy::Verify
             },
             home: home.path(),
-            passphrase: Some(Arc::new(environment::ask_passphrase)),
+            password: secrets::password(self.ask_pass, self.password_fd, "Password")?,
+            passphrase: Some(secrets::passphrase(self.passphrase_fd)?),
+            ..SshConfig::default()
         })
     }
 }

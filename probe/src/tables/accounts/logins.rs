@@ -1,6 +1,6 @@
 //! `last` and `logged_in_users`: who came and who is here, as the login programs wrote it down.
 
-use crate::tables::{Failure, Rows, Scan, Table, all, bigint, integer, row, text};
+use crate::tables::{Failure, Rows, Scan, Table, all, bigint, integer, note_malformed, row, text};
 
 pub(crate) static LAST: Table = Table {
     name: "last",
@@ -80,12 +80,18 @@ pub(crate) fn records(content: &[u8]) -> impl Iterator<Item = Record<'_>> {
     })
 }
 
+/// Half a record at the end: records before it may be shifted.
+fn note_broken_end(scan: &Scan, path: &str, content: &[u8]) {
+    note_malformed(&scan.host, path, u64::from(!content.len().is_multiple_of(LAYOUT.0)));
+}
+
 fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 fn last(scan: &Scan) -> Result<Rows, Failure> {
     let content = scan.host.read("/var/log/wtmp").unwrap_or_default();
+    note_broken_end(scan, "/var/log/wtmp", &content);
     Ok(all(records(&content)
         .filter_map(|record| {
             let name = match record.kind {
@@ -101,6 +107,7 @@ fn last(scan: &Scan) -> Result<Rows, Failure> {
 
 fn logged_in(scan: &Scan) -> Result<Rows, Failure> {
     let content = scan.host.read("/var/run/utmp").unwrap_or_default();
+    note_broken_end(scan, "/var/run/utmp", &content);
     Ok(all(records(&content)
         .map(|record| {
             let kind = usize::try_from(record.kind).ok().and_then(|kind| TYPES.get(kind)).copied();

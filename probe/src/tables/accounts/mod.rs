@@ -4,6 +4,7 @@ pub(super) mod authorized_keys;
 pub(super) mod groups;
 pub(super) mod logins;
 pub(super) mod passwd;
+pub(super) mod private_key;
 pub(super) mod shadow;
 pub(super) mod shell_history;
 pub(super) mod ssh;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::host::Host;
+use crate::tables::each_line;
 
 /// One account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +29,22 @@ pub(crate) struct Group {
 
 /// All accounts in the order of the file.
 pub(crate) fn users(host: &Host) -> Arc<Vec<User>> {
-    host.once("users", || host.read("/etc/passwd").map(|content| parse_users(&content)).unwrap_or_default())
+    host.once("users", || {
+        let content = host.read("/etc/passwd").unwrap_or_default();
+        let mut users = Vec::new();
+        each_line(host, "/etc/passwd", &content, |line| parses(parse_user(line), line, &mut users));
+        users
+    })
 }
 
 /// All groups in the order of the file.
 pub(crate) fn groups(host: &Host) -> Arc<Vec<Group>> {
-    host.once("groups", || host.read("/etc/group").map(|content| parse_groups(&content)).unwrap_or_default())
+    host.once("groups", || {
+        let content = host.read("/etc/group").unwrap_or_default();
+        let mut groups = Vec::new();
+        each_line(host, "/etc/group", &content, |line| parses(parse_group(line), line, &mut groups));
+        groups
+    })
 }
 
 /// The first name of each uid.
@@ -54,12 +65,12 @@ pub(crate) fn group_names(host: &Host) -> HashMap<u32, Vec<u8>> {
     names
 }
 
-/// Lines that say something: without leading blanks, comments and emptiness.
-fn lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
-    content
-        .split(|byte| *byte == b'\n')
-        .map(<[u8]>::trim_ascii_start)
-        .filter(|line| !line.is_empty() && !line.starts_with(b"#"))
+/// Keeps what was found in a line. One that begins with a sign asks a name service, and makes sense without a row.
+fn parses<T>(found: Option<T>, line: &[u8], all: &mut Vec<T>) -> bool {
+    let sign = matches!(line.trim_ascii_start().first(), Some(b'+' | b'-'));
+    let makes_sense = found.is_some() || sign;
+    all.extend(found);
+    makes_sense
 }
 
 /// A user or group id as glibc takes it: digits only, 32 bits.
@@ -67,45 +78,30 @@ fn id(field: &[u8]) -> Option<u32> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
-/// Accounts of a passwd file. Lines without a number where the numbers belong are no accounts.
-pub(crate) fn parse_users(content: &[u8]) -> Vec<User> {
-    lines(content)
-        .filter_map(|line| {
-            let mut fields = line.splitn(7, |byte| *byte == b':');
-            let name = fields.next()?;
-            let _password = fields.next()?;
-            let uid = id(fields.next()?)?;
-            let gid = id(fields.next()?)?;
-            let mut text = || fields.next().unwrap_or_default().to_vec();
-            Some(User {
-                name: name.to_vec(),
-                uid,
-                gid,
-                description: text(),
-                directory: text(),
-                shell: text(),
-            })
-        })
-        .collect()
+/// An account of a passwd file. A line without a number where the numbers belong is none.
+pub(crate) fn parse_user(line: &[u8]) -> Option<User> {
+    let mut fields = line.trim_ascii_start().splitn(7, |byte| *byte == b':');
+    let name = fields.next()?;
+    let _password = fields.next()?;
+    let uid = id(fields.next()?)?;
+    let gid = id(fields.next()?)?;
+    let mut text = || fields.next().unwrap_or_default().to_vec();
+    Some(User { name: name.to_vec(), uid, gid, description: text(), directory: text(), shell: text() })
 }
 
-/// Groups of a group file.
-pub(crate) fn parse_groups(content: &[u8]) -> Vec<Group> {
-    lines(content)
-        .filter_map(|line| {
-            let mut fields = line.splitn(4, |byte| *byte == b':');
-            let name = fields.next()?;
-            let _password = fields.next()?;
-            let gid = id(fields.next()?)?;
-            let members = fields.next().unwrap_or_default();
-            let members = members.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-            Some(Group {
-                name: name.to_vec(),
-                gid,
-                members: members.filter(|member| !member.is_empty()).map(<[u8]>::to_vec).collect(),
-            })
-        })
-        .collect()
+/// A group of a group file.
+pub(crate) fn parse_group(line: &[u8]) -> Option<Group> {
+    let mut fields = line.trim_ascii_start().splitn(4, |byte| *byte == b':');
+    let name = fields.next()?;
+    let _password = fields.next()?;
+    let gid = id(fields.next()?)?;
+    let members = fields.next().unwrap_or_default();
+    let members = members.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    Some(Group {
+        name: name.to_vec(),
+        gid,
+        members: members.filter(|member| !member.is_empty()).map(<[u8]>::to_vec).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -114,24 +110,22 @@ mod tests {
 
     #[test]
     fn a_long_line_hides_nothing() {
-        let long = "x".repeat(100_000);
-        let content = format!("root:x:0:0:{long}:/root:/bin/sh\nevil:x:0:0::/:/bin/sh\n");
-        let users = parse_users(content.as_bytes());
-        assert_eq!(users.len(), 2);
-        assert_eq!(users[1].name, b"evil");
+        let line = format!("root:x:0:0:{}:/root:/bin/sh", "x".repeat(100_000));
+        assert_eq!(parse_user(line.as_bytes()).unwrap().directory, b"/root");
     }
 
     #[test]
     fn broken_lines_are_no_accounts() {
-        let users = parse_users(b"a:x:-1:0::/:\nb:x:4294967296:0::/:\nc:x:1\n:::\n\xff:x:5:5\n#c:x:1:1\n");
-        assert_eq!(users.len(), 1);
-        assert_eq!((users[0].name.as_slice(), users[0].uid), (b"\xff".as_slice(), 5));
+        for line in [b"a:x:-1:0::/:".as_slice(), b"b:x:4294967296:0::/:", b"c:x:1", b":::", b"\xff"] {
+            assert_eq!(parse_user(line), None, "{line:?}");
+        }
+        let user = parse_user(b"\xff:x:5:5").unwrap();
+        assert_eq!((user.name.as_slice(), user.uid), (b"\xff".as_slice(), 5));
     }
 
     #[test]
     fn members_are_split() {
-        let groups = parse_groups(b"adm:x:4:a,b, c,\nbad\n");
-        assert_eq!(groups.len(), 1);
-        assert_eq!(groups[0].members, [b"a", b"b", b"c"]);
+        assert_eq!(parse_group(b"adm:x:4:a,b, c,").unwrap().members, [b"a", b"b", b"c"]);
+        assert_eq!(parse_group(b"bad"), None);
     }
 }

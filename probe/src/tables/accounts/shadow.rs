@@ -1,6 +1,6 @@
 //! `shadow`: how passwords are kept. The hashes themselves are never shown.
 
-use crate::tables::{Cell, Failure, Rows, Scan, Table, all, bigint, row, text};
+use crate::tables::{Cell, Failure, Rows, Scan, Table, all, bigint, each_line, row, text};
 
 pub(crate) static TABLE: Table = Table {
     name: "shadow",
@@ -26,11 +26,11 @@ pub(crate) static TABLE: Table = Table {
 fn rows(scan: &Scan) -> Result<Rows, Failure> {
     let content = scan.host.read("/etc/shadow").unwrap_or_default();
     let mut rows = Vec::new();
-    for line in content.split(|byte| *byte == b'\n') {
+    each_line(&scan.host, "/etc/shadow", &content, |line| {
         let mut fields = line.split(|byte| *byte == b':');
-        let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
+        let (Some(name), Some(password)) = (fields.next(), fields.next()) else { return false };
         if name.is_empty() || name.starts_with(b"#") || !scan.wants_text("username", name) {
-            continue;
+            return !name.is_empty();
         }
         let mut days = || match fields.next() {
             None | Some(b"") => Cell::Integer(-1),
@@ -40,7 +40,8 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
         let flag = fields.next().unwrap_or_default();
         let (status, algorithm) = status(password);
         rows.push(row![status, algorithm, changed, min, max, warning, inactive, expire, flag, name]);
-    }
+        true
+    });
     Ok(all(rows))
 }
 

@@ -1,7 +1,11 @@
 //! What accounts keep for SSH besides the keys that let others in: hosts they know, their own keys, their settings.
 
+use rustix::fs::FileType;
+
+use super::private_key::private_key;
 use super::{own_or_asked, users_asked_for};
-use crate::tables::{Cell, Failure, Rows, Scan, Table, all, bigint, integer, row, text};
+use crate::host::Host;
+use crate::tables::{Failure, Rows, Scan, Table, all, bigint, integer, row, text};
 
 pub(crate) static KNOWN_HOSTS: Table = Table {
     name: "known_hosts",
@@ -73,20 +77,28 @@ pub(crate) static USER_SSH_KEYS: Table = Table {
     name: "user_ssh_keys",
     about: "Private keys of accounts, and whether a passphrase protects them. The keys themselves are not shown.",
     sources: "~/.ssh/*",
-    differences: "Length, group and strength of a key are not worked out.",
+    differences: "What OpenSSH's own wrapping shows of an encrypted key is shown. A key that makes no sense is counted as \
+                  not read.",
     columns: &[
         bigint("uid").pushed(),
         text("path"),
         integer("encrypted"),
         text("key_type"),
-        text("key_group_name").absent(),
-        integer("key_length").absent(),
-        integer("key_security_bits").absent(),
+        text("key_group_name"),
+        integer("key_length"),
+        integer("key_security_bits"),
         integer("pid_with_namespace").hidden(),
     ],
     per_user: true,
     rows: user_ssh_keys,
 };
+
+/// No key is longer; a `known_hosts` beside it may be.
+const KEY_BYTES: usize = 4 << 20;
+
+fn is_regular(host: &Host, path: &[u8]) -> bool {
+    host.stat(path, true).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
+}
 
 fn user_ssh_keys(scan: &Scan) -> Result<Rows, Failure> {
     let mut rows = Vec::new();
@@ -98,107 +110,30 @@ fn user_ssh_keys(scan: &Scan) -> Result<Rows, Failure> {
                 continue;
             }
             let mut content = Vec::new();
-            let read = scan.host.try_read_into(&path, &mut content, 64 << 10);
-            if let Some(key) = read.ok().and_then(|_| private_key(&content)) {
-                rows.push(row![user.uid, path, key.encrypted, key.kind, "", Cell::Null, Cell::Null, 0]);
+            // Sockets of agents and connections lie here as well.
+            if !entry.kind.is_file() && !is_regular(&scan.host, &path)
+                || !scan.host.read_into(&path, &mut content, KEY_BYTES)
+            {
+                continue;
+            }
+            match private_key(&content) {
+                None => {}
+                Some(Ok(key)) => {
+                    let strength = key.strength();
+                    rows.push(row![
+                        user.uid,
+                        path,
+                        key.encrypted,
+                        key.kind,
+                        key.group,
+                        key.bits,
+                        strength,
+                        0
+                    ]);
+                }
+                Some(Err(why)) => scan.host.note(&path, why),
             }
         }
     }
     Ok(all(rows))
-}
-
-/// What can be told of a private key without its secret.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct PrivateKey {
-    pub(crate) encrypted: bool,
-    pub(crate) kind: &'static str,
-}
-
-/// A private key in one of OpenSSL's or OpenSSH's wrappings.
-pub(crate) fn private_key(content: &[u8]) -> Option<PrivateKey> {
-    let text = String::from_utf8_lossy(content);
-    let begin =
-        text.lines().find(|line| line.starts_with("-----BEGIN ") && line.contains("PRIVATE KEY-----"))?;
-    let has = |needle: &str| text.contains(needle);
-    if begin.contains("OPENSSH") {
-        let body: String = text
-            .lines()
-            .skip_while(|line| *line != begin)
-            .skip(1)
-            .take_while(|line| !line.starts_with('-'))
-            .collect();
-        let body = crate::sql::from_base64(body.as_bytes())?;
-        return Some(openssh_key(&body));
-    }
-    let kind = if begin.contains("RSA") {
-        "rsa"
-    } else if begin.contains("DSA") {
-        "dsa"
-    } else if begin.contains("EC ") {
-        "ec"
-    } else {
-        ""
-    };
-    let encrypted = begin.contains("ENCRYPTED") || has("Proc-Type: 4,ENCRYPTED");
-    Some(PrivateKey { encrypted, kind })
-}
-
-/// `openssh-key-v1\0`, then length-prefixed: cipher, key derivation, its options, a number, the public key.
-fn openssh_key(body: &[u8]) -> PrivateKey {
-    let mut rest = body.strip_prefix(b"openssh-key-v1\0").unwrap_or_default();
-    let mut field = || -> Option<&[u8]> {
-        let length = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?);
-        let end = usize::try_from(length).ok()?.checked_add(4)?;
-        let value = rest.get(4..end)?;
-        rest = rest.get(end..)?;
-        Some(value)
-    };
-    let cipher = field().unwrap_or_default();
-    let encrypted = cipher != b"none";
-    let _derivation = field();
-    let _options = field();
-    // The number of keys is four bytes that read as a length of 1 would; the public key begins after it.
-    let public = rest.get(8..).unwrap_or_default();
-    let starts = |name: &str| {
-        public.get(..4).is_some_and(|length| length == (name.len() as u32).to_be_bytes())
-            && public.get(4..).is_some_and(|text| text.starts_with(name.as_bytes()))
-    };
-    let kind = if starts("ssh-ed25519") {
-        "ed25519"
-    } else if starts("ssh-rsa") {
-        "rsa"
-    } else if public.get(4..).is_some_and(|text| text.starts_with(b"ecdsa-")) {
-        "ec"
-    } else if starts("ssh-dss") {
-        "dsa"
-    } else {
-        ""
-    };
-    PrivateKey { encrypted, kind }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wrappings_of_private_keys() {
-        let pem = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
-        assert_eq!(private_key(pem), Some(PrivateKey { encrypted: true, kind: "rsa" }));
-        assert_eq!(private_key(b"ssh-rsa AAAA"), None);
-        let mut body = b"openssh-key-v1\0".to_vec();
-        for field in [b"none".as_slice(), b"none", b""] {
-            body.extend_from_slice(&(field.len() as u32).to_be_bytes());
-            body.extend_from_slice(field);
-        }
-        body.extend_from_slice(&1_u32.to_be_bytes());
-        body.extend_from_slice(&51_u32.to_be_bytes());
-        body.extend_from_slice(&11_u32.to_be_bytes());
-        body.extend_from_slice(b"ssh-ed25519");
-        assert_eq!(openssh_key(&body), PrivateKey { encrypted: false, kind: "ed25519" });
-        assert_eq!(
-            openssh_key(b"openssh-key-v1\0\xff\xff\xff\xff"),
-            PrivateKey { encrypted: true, kind: "" }
-        );
-    }
 }

@@ -1,7 +1,7 @@
 //! `sudoers`: who may become whom.
 
 use crate::host::Host;
-use crate::tables::{Failure, Row, Rows, Scan, Table, all, row, text};
+use crate::tables::{Failure, Row, Rows, Scan, Table, all, note_malformed, row, text};
 
 pub(crate) static TABLE: Table = Table {
     name: "sudoers",
@@ -38,6 +38,8 @@ impl Reading<'_> {
             return;
         }
         let Some(content) = self.host.read(path) else { return };
+        // A last line that goes on where the file ends; sudo refuses the whole file then.
+        note_malformed(self.host, path, u64::from(content.trim_ascii_end().ends_with(b"\\")));
         for (header, details) in rules(&content) {
             self.rows.push(row![path, &header, &details]);
             match header.as_slice() {

@@ -3,12 +3,12 @@
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
+use herdiff_sql::to_base64;
 use rustix::fs::{OFlags, getxattr, listxattr};
 
 use super::file::split;
 use super::pattern::asked_for;
 use crate::host::Host;
-use crate::sql::to_base64;
 use crate::tables::{Failure, Row, Rows, Scan, Table, integer, row, text};
 
 pub(crate) static TABLE: Table = Table {

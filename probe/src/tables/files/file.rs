@@ -46,7 +46,7 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
 }
 
 fn file_row(host: &Host, found: Found) -> Option<Row> {
-    let link = host.stat(&found.path, false).ok()?;
+    let link = host.look(&found.path, false)?;
     let is_link = FileType::from_raw_mode(link.st_mode).is_symlink();
     let target = if is_link { host.stat(&found.path, true) } else { Ok(link) };
     // What a link that leads nowhere says of itself is all that there is to say.

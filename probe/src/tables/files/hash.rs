@@ -1,9 +1,9 @@
 //! `hash`: digests of files.
 
-use std::fmt::Write;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use herdiff_sql::hex;
 use md5::Md5;
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -58,7 +58,7 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
 }
 
 fn hash_row(host: &Host, found: Found, wanted: Wanted) -> Option<Row> {
-    let stat = host.stat(&found.path, true).ok()?;
+    let stat = host.look(&found.path, true)?;
     if !FileType::from_raw_mode(stat.st_mode).is_file() {
         return None;
     }
@@ -116,14 +116,4 @@ fn digest_fd(host: &Host, fd: &OwnedFd, wanted: Wanted) -> Result<Digests, Errno
         sha1: sha1.map(|digest| hex(&digest.finalize())).unwrap_or_default(),
         sha256: sha256.map(|digest| hex(&digest.finalize())).unwrap_or_default(),
     })
-}
-
-/// Bytes in small hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -6,5 +6,5 @@ pub(super) mod hash;
 mod pattern;
 pub(super) mod suid_bin;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) use pattern::matches as pattern_matches;

@@ -89,8 +89,11 @@ impl Expansion {
 
     /// Puts the entries of a directory on the way, unless it was walked before under any name.
     fn walk(&mut self, directory: &[u8], depth: usize) {
-        let Ok(stat) = self.host.stat(directory, true) else { return };
-        if depth >= MAX_DEPTH || !self.walked.insert((stat.st_dev, stat.st_ino)) {
+        let Some(stat) = self.host.look(directory, true) else { return };
+        if depth >= MAX_DEPTH {
+            return self.host.note_too_deep(directory);
+        }
+        if !self.walked.insert((stat.st_dev, stat.st_ino)) {
             return;
         }
         for entry in self.host.list_sorted(directory).into_iter().rev() {
@@ -124,7 +127,7 @@ impl Expansion {
             let path = [base.as_slice(), &part].concat();
             if !last {
                 self.steps.push(Step::Part(path, matched + 1));
-            } else if self.host.stat(&path, false).is_ok() {
+            } else if self.host.look(&path, false).is_some() {
                 let path = self.marked(path, FileType::Unknown);
                 self.steps.push(Step::Give(path, 0));
             }

@@ -55,17 +55,18 @@ impl Walk {
             let path = || [directory, b"/", name.to_bytes()].concat();
             // What a directory does not say of its entries the entries say themselves.
             let own = matches!(kind, FileType::RegularFile | FileType::Unknown)
-                .then(|| statat(open, name, AtFlags::SYMLINK_NOFOLLOW).ok())
-                .flatten();
+                .then(|| statat(open, name, AtFlags::SYMLINK_NOFOLLOW))
+                .and_then(|stat| stat.map_err(|errno| host.note_errno(&path(), errno)).ok());
             match own.map_or(kind, |stat| FileType::from_raw_mode(stat.st_mode)) {
-                FileType::Directory if depth < MAX_DEPTH => self.directories.push((path(), depth + 1)),
+                FileType::Directory if depth >= MAX_DEPTH => host.note_too_deep(&path()),
+                FileType::Directory => self.directories.push((path(), depth + 1)),
                 FileType::RegularFile => {
                     if let Some(stat) = own {
                         self.look(&stat, &path);
                     }
                 }
                 FileType::Symlink => {
-                    if let Ok(stat) = self.host.stat(&path(), true) {
+                    if let Some(stat) = self.host.look(&path(), true) {
                         self.look(&stat, &path);
                     }
                 }

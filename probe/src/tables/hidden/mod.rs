@@ -16,7 +16,7 @@ pub(crate) static TABLE: Table = Table {
     name: "herdiff_hidden",
     about: "What one way of looking shows and another does not: processes, sockets, modules, directories, setuid files.",
     sources: "/proc against system calls and control groups, /proc/net against netlink, /proc/modules against /sys/module, \
-              link counts against listings, mounted file systems against suid_bin",
+              link counts against listings, getdents64 against the C library, mounted file systems against suid_bin",
     differences: "Not in osquery. `kind` is `process`, `socket`, `module`, `directory` or `setuid`. The last one walks \
                   every local file system, so it is only looked for with `WHERE kind = 'setuid'`.",
     columns: &[text("kind").pushed(), text("id"), text("seen_by"), text("not_seen_by"), text("detail")],

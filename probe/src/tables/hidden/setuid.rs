@@ -58,10 +58,14 @@ fn walk(host: &Host, start: &[u8], found: &mut Vec<Hidden>) {
                 continue;
             }
             let path = [&directory, separator, &entry.name].concat();
-            let Ok(stat) = host.stat(&path, false) else { continue };
+            let Some(stat) = host.look(&path, false) else { continue };
             let kind = FileType::from_raw_mode(stat.st_mode);
-            if kind.is_dir() && stat.st_dev == top.st_dev && depth < MAX_DEPTH {
-                open.push((path, depth + 1));
+            if kind.is_dir() {
+                if depth >= MAX_DEPTH {
+                    host.note_too_deep(&path);
+                } else if stat.st_dev == top.st_dev {
+                    open.push((path, depth + 1));
+                }
                 continue;
             }
             let mode = Mode::from_raw_mode(stat.st_mode);

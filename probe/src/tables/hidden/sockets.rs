@@ -6,7 +6,7 @@ use rustix::net::netlink::SOCK_DIAG;
 
 use super::Hidden;
 use crate::host::Host;
-use crate::tables::network::netlink::{dump, number};
+use crate::tables::network::netlink::{dump, kernel_has, number};
 use crate::tables::network::proc_net::{TABLES, parse};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -24,7 +24,7 @@ pub(super) fn hidden(host: &Host) -> Vec<Hidden> {
     if !host.is_live() {
         return Vec::new();
     }
-    if !diagnosis_is_there(host) {
+    if !["tcp_diag", "udp_diag"].iter().all(|module| kernel_has(host, module)) {
         host.note("netlink socket diagnosis", "not loaded, and asking would load it");
         return Vec::new();
     }
@@ -61,25 +61,6 @@ pub(super) fn hidden(host: &Host) -> Vec<Hidden> {
     found
 }
 
-/// Asking a kernel that has this as a module would make it load the module, which would change the host.
-fn diagnosis_is_there(host: &Host) -> bool {
-    let both = ["tcp_diag", "udp_diag"];
-    if both.iter().all(|module| host.exists(format!("/sys/module/{module}"))) {
-        return true;
-    }
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let directory = format!("/lib/modules/{release}");
-    match host.read(format!("{directory}/modules.builtin")) {
-        Some(content) => {
-            let content = String::from_utf8_lossy(&content).into_owned();
-            let built_in = |module: &&str| content.contains(&format!("/{module}.ko"));
-            both.iter().all(|module| built_in(module) || host.exists(format!("/sys/module/{module}")))
-        }
-        // Without modules there is nothing to load.
-        None => !host.exists(&directory),
-    }
-}
-
 fn by_files(host: &Host) -> Seen {
     let mut seen = Seen::new();
     for (name, family, protocol) in TABLES {
@@ -87,7 +68,7 @@ fn by_files(host: &Host) -> Seen {
             continue;
         }
         let content = host.read(format!("/proc/net/{name}")).unwrap_or_default();
-        for socket in parse(&content, family, protocol) {
+        for socket in parse(&content, family, protocol).0 {
             if let (true, Some((address, port))) = (socket.inode != 0, socket.local) {
                 seen.insert(socket.inode, words(protocol, &format!("{address} port {port}")));
             }

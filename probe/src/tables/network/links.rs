@@ -70,7 +70,8 @@ fn details(scan: &Scan) -> Result<Rows, Failure> {
         let kind = number("type");
         let loopback = kind == Some(772);
         let flags = text("flags").and_then(|hex| i64::from_str_radix(hex.trim_start_matches("0x"), 16).ok());
-        let running = number("carrier") == Some(1);
+        // What is down has no carrier to tell of: the kernel refuses the question.
+        let running = quiet_number(host, &format!("{CLASS}/{name}/carrier")) == Some(1);
         let flags = flags.map(|flags| if running { flags | IFF_RUNNING | IFF_LOWER_UP } else { flags });
         let device = host.read_link(format!("{CLASS}/{name}/device").as_bytes()).unwrap_or_default();
         let slot = device.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();

@@ -11,6 +11,8 @@ use rustix::net::{
     sockopt,
 };
 
+use crate::host::Host;
+
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 1;
@@ -20,6 +22,24 @@ const HEADER: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Answers are not kept beyond this many bytes.
 const MAX_BYTES: usize = 64 << 20;
+
+/// Whether the kernel has a part of itself at hand. Asking one that has it as a module on disk would make it load the
+/// module, which would change the host.
+pub(crate) fn kernel_has(host: &Host, module: &str) -> bool {
+    if host.exists(format!("/sys/module/{module}")) {
+        return true;
+    }
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let directory = format!("/lib/modules/{release}");
+    match host.read(format!("{directory}/modules.builtin")) {
+        Some(content) => {
+            let name = format!("/{module}.ko");
+            content.windows(name.len()).any(|part| part == name.as_bytes())
+        }
+        // Without modules there is nothing to load.
+        None => !host.exists(&directory),
+    }
+}
 
 /// Asks for all of something (protocol `None` is routing, number 0): the payloads of the answers.
 ///
@@ -43,8 +63,9 @@ pub(crate) fn dump(protocol: Option<Protocol>, kind: u16, payload: &[u8]) -> Res
     loop {
         let (got, _) = recv(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
         total += got;
+        // Half an answer would look like a whole one.
         if got == 0 || total > MAX_BYTES {
-            return Ok(answers);
+            return Err(Errno::MSGSIZE);
         }
         let mut rest = buffer.get(..got).unwrap_or_default();
         while let Some((kind, body, after)) = message_at(rest) {

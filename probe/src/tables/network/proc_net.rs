@@ -51,14 +51,16 @@ const TCP_STATES: [&str; 13] = [
     "NEW_SYN_RECV",
 ];
 
-/// Sockets of one table. Lines that are not understood are left out.
-pub(crate) fn parse(content: &[u8], family: u8, protocol: u8) -> Vec<Socket> {
-    let lines = content.split(|byte| *byte == b'\n').skip(1);
-    if family == 1 {
-        lines.filter_map(parse_unix).collect()
-    } else {
-        lines.filter_map(|line| parse_inet(line, family, protocol)).collect()
-    }
+/// Sockets of one table. Lines that are not understood are left out; the second value counts them.
+pub(crate) fn parse(content: &[u8], family: u8, protocol: u8) -> (Vec<Socket>, u64) {
+    let lines = content.split(|byte| *byte == b'\n').skip(1).filter(|line| !line.is_empty());
+    let mut malformed = 0;
+    let sockets = lines.filter_map(|line| {
+        let socket = if family == 1 { parse_unix(line) } else { parse_inet(line, family, protocol) };
+        malformed += u64::from(socket.is_none());
+        socket
+    });
+    (sockets.collect(), malformed)
 }
 
 /// `sl: local:port remote:port state tx:rx tr:when retransmits uid timeout inode …`
@@ -135,8 +137,8 @@ mod tests {
 
     #[test]
     fn a_listener_is_read_and_garbage_is_not() {
-        let sockets = parse(TCP, 2, 6);
-        assert_eq!(sockets.len(), 1);
+        let (sockets, malformed) = parse(TCP, 2, 6);
+        assert_eq!((sockets.len(), malformed), (1, 2));
         let socket = &sockets[0];
         if cfg!(target_endian = "little") {
             assert_eq!(socket.local, Some(("127.0.0.1".parse().unwrap(), 5432)));
@@ -150,7 +152,7 @@ mod tests {
             0000000000000000: 00000002 00000000 00010000 0001 01 77 /run/a b\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 78\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 79 @abstract\n";
-        let sockets = parse(text, 1, 0);
+        let (sockets, _) = parse(text, 1, 0);
         let paths: Vec<_> = sockets.iter().map(|socket| (socket.inode, socket.path.as_slice())).collect();
         assert_eq!(paths, [(77, b"/run/a b".as_slice()), (78, b""), (79, b"@abstract")]);
     }

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use rustix::fs::readlinkat_raw;
+
 use super::proc_net::{self, Socket};
 use crate::host::Host;
-use crate::tables::process::proc::{self, Reader, number};
-use crate::tables::{Failure, Rows, Scan, Table, all, bigint, integer, row, text};
+use crate::tables::process::proc::{self, number};
+use crate::tables::{Failure, Rows, Scan, Table, all, bigint, integer, note_malformed, row, text};
 
 pub(crate) static PROCESS_OPEN_SOCKETS: Table = Table {
     name: "process_open_sockets",
@@ -44,17 +46,27 @@ pub(crate) struct Held {
 /// Which processes hold which sockets, by inode.
 pub(crate) fn holders(host: &Host, pids: &[u32]) -> HashMap<u64, Vec<(u32, u32)>> {
     let mut holders: HashMap<u64, Vec<(u32, u32)>> = HashMap::new();
-    let mut reader = Reader::new(host);
     for pid in pids.iter().take_while(|_| !host.expired()) {
-        reader.turn_to(*pid);
-        for descriptor in reader.descriptors() {
-            let target = reader.link(&format!("fd/{descriptor}")).unwrap_or_default();
-            let inode =
-                target.strip_prefix(b"socket:[").and_then(|rest| rest.strip_suffix(b"]")).and_then(number);
-            if let Some(inode) = inode {
-                holders.entry(inode).or_default().push((*pid, descriptor));
+        let directory = format!("/proc/{pid}/fd");
+        // By names below the open directory, which spares the kernel to look up the process for each of them.
+        host.visit(directory.as_bytes(), &mut |open, name, _| {
+            let Some(descriptor) = number(name.to_bytes()) else { return };
+            // A longer target is no socket's.
+            let mut target = [0_u8; 64];
+            match readlinkat_raw(open, name, &mut target) {
+                Ok(length) => {
+                    let target = target.get(..length).and_then(|target| target.strip_prefix(b"socket:["));
+                    let inode = target.and_then(|rest| number(rest.strip_suffix(b"]")?));
+                    if let Some(inode) = inode {
+                        holders.entry(inode).or_default().push((*pid, descriptor));
+                    }
+                }
+                Err(errno) => host.note_errno(format!("{directory}/{descriptor}").as_bytes(), errno),
             }
-        }
+        });
+    }
+    for held in holders.values_mut() {
+        held.sort_unstable();
     }
     holders
 }
@@ -70,8 +82,11 @@ pub(crate) fn held_sockets(host: &Host, only: Option<&[u32]>) -> Vec<Held> {
     for (namespace, directory) in namespaces(host, &pids) {
         let namespace: Arc<[u8]> = namespace.into();
         for (name, family, protocol) in proc_net::TABLES {
-            let Some(content) = host.read([directory.as_slice(), name.as_bytes()].concat()) else { continue };
-            for socket in proc_net::parse(&content, family, protocol) {
+            let path = [directory.as_slice(), name.as_bytes()].concat();
+            let Some(content) = host.read(&path) else { continue };
+            let (sockets, malformed) = proc_net::parse(&content, family, protocol);
+            note_malformed(host, &path, malformed);
+            for socket in sockets {
                 let socket = Arc::new(socket);
                 let mut add = |holder| {
                     held.push(Held {

@@ -1,7 +1,7 @@
 //! `apt_sources`: where Debian packages come from.
 
 use crate::host::Host;
-use crate::tables::{Failure, Row, Rows, Scan, Table, all, integer, row, text};
+use crate::tables::{Failure, Row, Rows, Scan, Table, all, integer, note_malformed, row, text};
 
 pub(crate) static TABLE: Table = Table {
     name: "apt_sources",
@@ -46,7 +46,9 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
             _ => continue,
         };
         let Some(content) = host.read(&file) else { continue };
-        for repository in parse(&String::from_utf8_lossy(&content)) {
+        let (repositories, malformed) = parse(&String::from_utf8_lossy(&content));
+        note_malformed(host, &file, malformed);
+        for repository in repositories {
             rows.extend(repository_row(host, &repository, &file));
         }
     }
@@ -54,27 +56,35 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
 }
 
 /// `deb [options] uri suite component…`, one a line.
-pub(crate) fn parse_list(content: &str) -> Vec<Repository> {
-    content
-        .lines()
-        .filter_map(|line| {
-            let line = line.split('#').next()?.trim();
-            let rest = line.strip_prefix("deb")?;
-            let rest = rest.strip_prefix([' ', '\t'])?.trim_start();
-            let rest = match rest.strip_prefix('[') {
-                Some(options) => options.split_once(']')?.1,
-                None => rest,
-            };
-            let mut words = rest.split_ascii_whitespace();
-            repository(words.next()?, words.next()?)
-        })
-        .collect()
+pub(crate) fn parse_list(content: &str) -> (Vec<Repository>, u64) {
+    let (mut found, mut malformed) = (Vec::new(), 0);
+    for line in content.lines() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        let (kind, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+        match (kind, list_entry(rest.trim_start())) {
+            ("deb", Some((uri, suite))) => found.extend(repository(uri, suite)),
+            ("", _) | ("deb-src", Some(_)) => {}
+            _ => malformed += 1,
+        }
+    }
+    (found, malformed)
+}
+
+/// `[options] uri suite`
+fn list_entry(rest: &str) -> Option<(&str, &str)> {
+    let rest = match rest.strip_prefix('[') {
+        Some(options) => options.split_once(']')?.1,
+        None => rest,
+    };
+    let mut words = rest.split_ascii_whitespace();
+    Some((words.next()?, words.next()?))
 }
 
 /// Paragraphs of `Key: value`; every suite at every place.
-pub(crate) fn parse_deb822(content: &str) -> Vec<Repository> {
+pub(crate) fn parse_deb822(content: &str) -> (Vec<Repository>, u64) {
     let mut found = Vec::new();
-    for paragraph in paragraphs(content) {
+    let (paragraphs, malformed) = paragraphs(content);
+    for paragraph in paragraphs {
         let value = |key: &str| {
             let known = paragraph.iter().find(|(known, _)| known.eq_ignore_ascii_case(key));
             known.map(|(_, value)| value.as_str()).unwrap_or_default()
@@ -87,11 +97,12 @@ pub(crate) fn parse_deb822(content: &str) -> Vec<Repository> {
             found.extend(value("Suites").split_ascii_whitespace().filter_map(|suite| repository(uri, suite)));
         }
     }
-    found
+    (found, malformed)
 }
 
 /// Keys and values; a line that begins with a blank continues the value before it.
-fn paragraphs(content: &str) -> Vec<Vec<(String, String)>> {
+fn paragraphs(content: &str) -> (Vec<Vec<(String, String)>>, u64) {
+    let mut malformed = 0;
     let mut all = vec![Vec::new()];
     for line in content.lines() {
         if line.trim().is_empty() {
@@ -106,9 +117,11 @@ fn paragraphs(content: &str) -> Vec<Vec<(String, String)>> {
             }
         } else if let (Some((key, value)), Some(last)) = (line.split_once(':'), all.last_mut()) {
             last.push((key.trim().to_owned(), value.trim().to_owned()));
+        } else {
+            malformed += 1;
         }
     }
-    all
+    (all, malformed)
 }
 
 fn repository(uri: &str, suite: &str) -> Option<Repository> {
@@ -149,9 +162,9 @@ mod tests {
         let list =
             "deb [arch=a b] http://x/y/ s main\n#deb http://x s\ndeb-src http://x s\ndeb cdrom:[D]/ s\ndeb [";
         let expected = Repository { uri: "http://x/y".into(), suite: "s".into() };
-        assert_eq!(parse_list(list), [expected]);
+        assert_eq!(parse_list(list), (vec![expected], 1));
         let paragraphs = "Types: deb\nURIs: http://x\nSuites: a\n b\n\nEnabled: No\nTypes: deb\nURIs: http://y\nSuites: c\n";
-        let suites: Vec<_> = parse_deb822(paragraphs).into_iter().map(|found| found.suite).collect();
+        let suites: Vec<_> = parse_deb822(paragraphs).0.into_iter().map(|found| found.suite).collect();
         assert_eq!(suites, ["a", "b"]);
     }
 }

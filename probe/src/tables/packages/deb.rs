@@ -1,6 +1,6 @@
 //! `deb_packages`: what dpkg knows to be installed.
 
-use crate::tables::{Failure, Rows, Scan, Table, all, bigint, integer, row, text};
+use crate::tables::{Failure, Rows, Scan, Table, all, bigint, integer, note_malformed, row, text};
 
 const ADMINDIR: &[u8] = b"/var/lib/dpkg";
 
@@ -56,7 +56,9 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
         }
         for file in files {
             let Some(content) = scan.host.read(&file) else { continue };
-            for package in parse_status(&content) {
+            let (packages, malformed) = parse_status(&content);
+            note_malformed(&scan.host, &file, malformed);
+            for package in packages {
                 rows.push(row![
                     package.name,
                     package.version,
@@ -86,19 +88,25 @@ fn revision(version: &[u8]) -> &[u8] {
     }
 }
 
-/// Packages of a status file that are there in any way; a paragraph without a name or a version is none.
-pub(crate) fn parse_status(content: &[u8]) -> Vec<Package<'_>> {
+/// Packages of a status file that are there in any way, and how many paragraphs say that something is there without a
+/// name or a version, or break off.
+pub(crate) fn parse_status(content: &[u8]) -> (Vec<Package<'_>>, u64) {
     let mut packages = Vec::new();
     let mut package = Package::default();
+    let (mut malformed, mut begun) = (0, false);
     for line in content.split(|byte| *byte == b'\n').chain([b"".as_slice()]) {
         if line.trim_ascii().is_empty() {
             let done = std::mem::take(&mut package);
-            if !done.name.is_empty() && !done.version.is_empty() && !done.status.ends_with(b" not-installed")
-            {
+            let absent = done.status.ends_with(b" not-installed");
+            if !done.name.is_empty() && !done.version.is_empty() && !absent {
                 packages.push(done);
+            } else if begun && !absent {
+                malformed += 1;
             }
+            begun = false;
             continue;
         }
+        begun = true;
         // A continuation of a field that the table does not show.
         if line.starts_with(b" ") || line.starts_with(b"\t") {
             continue;
@@ -118,7 +126,7 @@ pub(crate) fn parse_status(content: &[u8]) -> Vec<Package<'_>> {
             _ => {}
         }
     }
-    packages
+    (packages, malformed)
 }
 
 #[cfg(test)]
@@ -127,16 +135,15 @@ mod tests {
 
     #[test]
     fn a_half_written_status_keeps_what_is_whole() {
-        let packages =
+        let (packages, malformed) =
             parse_status(b"Package: a\nVersion: 1-2\nStatus: install ok installed\n\nPackage: b\nVers");
-        assert_eq!(packages.len(), 1);
+        assert_eq!((packages.len(), malformed), (1, 1));
         assert_eq!(revision(packages[0].version), b"2");
     }
 
     #[test]
     fn what_is_not_installed_is_no_package() {
-        let packages =
-            parse_status(b"Package: a\nVersion: 1\nStatus: purge ok not-installed\n\n\nPackage: b\n");
-        assert_eq!(packages, []);
+        let status = b"Package: a\nVersion: 1\nStatus: purge ok not-installed\n\n\n";
+        assert_eq!(parse_status(status), (vec![], 0));
     }
 }

@@ -10,7 +10,7 @@ pub(super) mod rpm;
 pub(super) mod yum_sources;
 
 /// The reader of Docker's answers, for the tests that feed it broken ones.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) fn docker_answer(bytes: &[u8]) {
     drop(docker::parse(bytes));
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::host::Host;
-use crate::tables::{Failure, Row, Rows, Scan, Table, all, integer, row, text};
+use crate::tables::{Failure, Row, Rows, Scan, Table, all, integer, note_malformed, row, text};
 
 pub(crate) static TABLE: Table = Table {
     name: "npm_packages",
@@ -58,7 +58,14 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
 }
 
 fn walk(host: &Host, directory: &[u8], modules: &[u8], depth: usize, rows: &mut Vec<Row>) {
-    if depth > MAX_DEPTH || host.expired() {
+    if depth > MAX_DEPTH {
+        // Only what is there is not looked into.
+        if host.is_directory(modules) {
+            host.note_too_deep(modules);
+        }
+        return;
+    }
+    if host.expired() {
         return;
     }
     for entry in host.list_sorted(modules) {
@@ -79,27 +86,29 @@ fn walk(host: &Host, directory: &[u8], modules: &[u8], depth: usize, rows: &mut 
 fn package(host: &Host, directory: &[u8], path: &[u8], depth: usize, rows: &mut Vec<Row>) {
     let file = [path, b"/package.json"].concat();
     if let Some(content) = host.read(&file) {
-        let [name, version, description, author, license, homepage] = manifest(&content);
+        let manifest = manifest(&content);
+        note_malformed(host, &file, u64::from(manifest.is_none()));
+        let [name, version, description, author, license, homepage] = manifest.unwrap_or_default();
         rows.push(row![name, version, description, author, license, homepage, file, directory, depth, 0, ""]);
     }
     walk(host, directory, &[path, b"/node_modules"].concat(), depth + 1, rows);
 }
 
-/// Name, version, description, author, license, homepage; what is missing or of another kind is empty.
-pub(crate) fn manifest(content: &[u8]) -> [String; 6] {
-    let json: Value = serde_json::from_slice(content).unwrap_or(Value::Null);
+/// Name, version, description, author, license, homepage. `None` when it is no manifest; what is missing or of another kind is empty.
+pub(crate) fn manifest(content: &[u8]) -> Option<[String; 6]> {
+    let json: Value = serde_json::from_slice(content).ok().filter(Value::is_object)?;
     let text = |key: &str| json.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let inner = |key: &str, part: &str| {
         json.get(key).and_then(|value| value.get(part)).and_then(Value::as_str).map(str::to_owned)
     };
-    [
+    Some([
         text("name"),
         text("version"),
         text("description"),
         inner("author", "name").unwrap_or_else(|| text("author")),
         inner("license", "url").unwrap_or_else(|| text("license")),
         text("homepage"),
-    ]
+    ])
 }
 
 #[cfg(test)]
@@ -107,9 +116,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_manifest_is_an_empty_one() {
-        assert_eq!(manifest(b"{\"name\": "), [const { String::new() }; 6]);
-        assert_eq!(manifest(b"[1]"), [const { String::new() }; 6]);
-        assert_eq!(manifest(br#"{"name":"a","author":{"name":"b"}}"#)[..4], ["a", "", "", "b"]);
+    fn a_broken_manifest_is_none() {
+        assert_eq!(manifest(b"{\"name\": "), None);
+        assert_eq!(manifest(b"[1]"), None);
+        assert_eq!(manifest(br#"{"name":"a","author":{"name":"b"}}"#).unwrap()[..4], ["a", "", "", "b"]);
     }
 }

@@ -75,7 +75,14 @@ fn pythons(host: &Host, base: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn walk(host: &Host, directory: &[u8], place: &[u8], uid: u32, depth: usize, rows: &mut Vec<Row>) {
-    if depth > MAX_DEPTH || host.expired() {
+    if depth > MAX_DEPTH {
+        // Only what is there is not looked into.
+        if host.is_directory(place) {
+            host.note_too_deep(place);
+        }
+        return;
+    }
+    if host.expired() {
         return;
     }
     let separator: &[u8] = if place.ends_with(b"/") { b"" } else { b"/" };

@@ -196,7 +196,7 @@ fn open_pipes(scan: &Scan) -> Result<Rows, Failure> {
 
 /// How a descriptor was opened: the last octal digit of its flags.
 fn mode(reader: &mut Reader<'_>, fd: u32) -> &'static str {
-    let content = reader.private_file(&format!("fdinfo/{fd}")).unwrap_or_default();
+    let content = reader.file(&format!("fdinfo/{fd}")).unwrap_or_default();
     match super::proc::status_value(content, "flags").and_then(|flags| flags.last()).map(|digit| digit & 3) {
         Some(0) => "r",
         Some(1) => "w",

@@ -64,22 +64,13 @@ impl<'a> Reader<'a> {
         self.host.read_into(&self.path, &mut self.content, FILE_BYTES).then_some(self.content.as_slice())
     }
 
-    /// As [`Reader::file`], for files that an ordinary user may not read of others: nothing is counted.
-    pub(crate) fn private_file(&mut self, name: &str) -> Option<&[u8]> {
-        self.path_of(name);
-        let read = self.host.try_read_into(&self.path, &mut self.content, FILE_BYTES);
-        read.is_ok().then_some(self.content.as_slice())
-    }
-
     /// Where one of its links leads. A kernel thread has none, which is no failure; a refusal is counted.
     pub(crate) fn link(&mut self, name: &str) -> Option<Vec<u8>> {
         self.path_of(name);
         match self.host.read_link(&self.path) {
             Ok(target) => Some(target),
             Err(errno) => {
-                if errno != rustix::io::Errno::NOENT {
-                    self.host.note(&self.path, &crate::host::os_words(errno));
-                }
+                self.host.note_errno(&self.path, errno);
                 None
             }
         }

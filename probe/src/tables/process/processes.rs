@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::proc::{Reader, Stat, joined, number, pids, status_value};
 use crate::host::Host;
-use crate::tables::{Cell, Failure, Row, Rows, Scan, Table, bigint, integer, row, text, unsigned};
+use crate::tables::{
+    Cell, Failure, Row, Rows, Scan, Table, bigint, integer, note_malformed, row, text, unsigned,
+};
 
 pub(crate) static TABLE: Table = Table {
     name: "processes",
@@ -116,7 +118,7 @@ fn process(host: &Host, pid: u32, needs: Needs, boot: Option<i64>) -> Option<Row
     let mut name = Vec::new();
     let mut words = [const { Cell::Null }; 8];
     if needs.stat {
-        let stat = Stat::parse(reader.file("stat")?)?;
+        let stat = Stat::parse(reader.file("stat")?).or_else(|| malformed(host, pid, "stat"))?;
         name = stat.name.to_vec();
         let milliseconds = |at| stat.number(at).map(|ticks| ticks.saturating_mul(1000 / TICKS));
         let start = stat.number(22).and_then(|ticks| Some(boot?.saturating_add(ticks / TICKS)));
@@ -138,8 +140,7 @@ fn process(host: &Host, pid: u32, needs: Needs, boot: Option<i64>) -> Option<Row
     let executable = if needs.path { executable(host, &mut reader, pid) } else { Executable::default() };
     let cwd = if needs.cwd { reader.link("cwd").unwrap_or_default() } else { Vec::new() };
     let root = if needs.root { reader.link("root").unwrap_or_default() } else { Vec::new() };
-    let (read, written) =
-        if needs.io { reader.private_file("io").map(io).unwrap_or_default() } else { (None, None) };
+    let (read, written) = if needs.io { reader.file("io").map(io).unwrap_or_default() } else { (None, None) };
     let cgroup =
         if needs.cgroup { reader.file("cgroup").map(cgroup).unwrap_or_default() } else { Vec::new() };
     let [uid, euid, suid] = ids.users;
@@ -175,6 +176,12 @@ fn process(host: &Host, pid: u32, needs: Needs, boot: Option<i64>) -> Option<Row
     ];
     row.resize(TABLE.columns.len(), Cell::Null);
     Some(row)
+}
+
+/// A file of a process that makes no sense, as one in a copied tree may.
+fn malformed<T>(host: &Host, pid: u32, file: &str) -> Option<T> {
+    note_malformed(host, format!("/proc/{pid}/{file}"), 1);
+    None
 }
 
 /// What `/proc/PID/status` says.
@@ -251,7 +258,7 @@ pub(crate) fn cgroup(content: &[u8]) -> Vec<u8> {
     unified.filter(|path| *path != b"/").or_else(first).or(unified).unwrap_or_default().to_vec()
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn parse_status(content: &[u8]) {
     std::hint::black_box((Ids::parse(content), io(content)));
 }

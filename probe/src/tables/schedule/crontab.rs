@@ -1,7 +1,7 @@
 //! `crontab`: jobs of cron.
 
 use crate::host::Host;
-use crate::tables::{Failure, Row, Rows, Scan, Table, all, integer, row, text};
+use crate::tables::{Failure, Row, Rows, Scan, Table, all, each_line, integer, row, text};
 
 pub(crate) static TABLE: Table = Table {
     name: "crontab",
@@ -56,12 +56,17 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
 
 fn read(host: &Host, path: &[u8], rows: &mut Vec<Row>) {
     let Some(content) = host.read(path) else { return };
-    for line in content.split(|byte| *byte == b'\n') {
-        if let Some(job) = parse_line(line) {
-            let [minute, hour, day, month, weekday] = job.times;
-            rows.push(row![job.event, minute, hour, day, month, weekday, job.command, path, 0]);
-        }
-    }
+    each_line(host, path, &content, |line| {
+        let Some(job) = parse_line(line) else { return is_setting(line) };
+        let [minute, hour, day, month, weekday] = job.times;
+        rows.push(row![job.event, minute, hour, day, month, weekday, job.command, path, 0]);
+        true
+    });
+}
+
+/// `PATH=/bin`, with or without blanks around the sign.
+fn is_setting(line: &[u8]) -> bool {
+    line.iter().position(|byte| *byte == b'=').is_some_and(|at| at > 0)
 }
 
 /// The number of words decides: so a long setting such as `MAILTO = a b c d` reads as a job, as in osquery.

@@ -4,5 +4,5 @@ pub(super) mod crontab;
 pub(super) mod startup_items;
 pub(super) mod systemd;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) use systemd::{bus_answer, unit_settings};

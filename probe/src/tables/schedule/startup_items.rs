@@ -1,5 +1,6 @@
 //! `startup_items`: what starts with the system or a session.
 
+use super::systemd;
 use crate::host::Host;
 use crate::tables::accounts::passwd;
 use crate::tables::{Failure, Row, Rows, Scan, Table, all, row, text};
@@ -7,9 +8,10 @@ use crate::tables::{Failure, Row, Rows, Scan, Table, all, row, text};
 pub(crate) static TABLE: Table = Table {
     name: "startup_items",
     about: "What starts with the system or with a session.",
-    sources: "/etc/xdg/autostart, /etc/init.d, ~/.config/autostart, ~/.config/autostart-scripts",
+    sources: "/etc/xdg/autostart, /etc/init.d, ~/.config/autostart, ~/.config/autostart-scripts; systemd on the system bus",
     differences: "osquery drops an `Exec=` line with a second `=` in it, which hides the program; here it is shown. \
-                  Homes outside of /home are looked at as well. Services of systemd are in `systemd_units`.",
+                  Homes outside of /home are looked at as well. Where systemd does not answer there are no rows of its units, and \
+                  that is counted as not read.",
     columns: &[
         text("name"),
         text("path"),
@@ -43,6 +45,9 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
             &mut rows,
         );
         seen.push(user.directory.clone());
+    }
+    for unit in systemd::startup_units(host) {
+        rows.push(row![unit.id, unit.path, "", "systemd unit", unit.source, unit.active_state, unit.user]);
     }
     Ok(all(rows))
 }

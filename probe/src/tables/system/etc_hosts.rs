@@ -1,6 +1,6 @@
 //! `etc_hosts`: names that are answered without asking anybody.
 
-use crate::tables::{Failure, Rows, Scan, Table, all, integer, row, text};
+use crate::tables::{Failure, Rows, Scan, Table, all, each_line, integer, row, text};
 
 pub(crate) static TABLE: Table = Table {
     name: "etc_hosts",
@@ -14,11 +14,15 @@ pub(crate) static TABLE: Table = Table {
 
 fn rows(scan: &Scan) -> Result<Rows, Failure> {
     let Some(content) = scan.host.read("/etc/hosts") else { return Ok(crate::tables::none()) };
-    Ok(all(content
-        .split(|byte| *byte == b'\n')
-        .filter_map(parse_line)
-        .map(|(address, names)| row![address, names, 0])
-        .collect()))
+    let mut rows = Vec::new();
+    each_line(&scan.host, "/etc/hosts", &content, |line| {
+        let Some((address, names)) = parse_line(line) else { return false };
+        // A row as in osquery; but an address without a name says nothing to anybody.
+        let named = !names.is_empty();
+        rows.push(row![address, names, 0]);
+        named
+    });
+    Ok(all(rows))
 }
 
 /// The address, and the names with one blank between. A word that begins with `#` begins a comment.

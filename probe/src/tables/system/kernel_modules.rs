@@ -1,6 +1,6 @@
 //! `kernel_modules`: what was loaded into the kernel.
 
-use crate::tables::{Failure, Rows, Scan, Table, all, bigint, row, text};
+use crate::tables::{Failure, Rows, Scan, Table, all, bigint, each_line, row, text};
 
 pub(crate) static TABLE: Table = Table {
     name: "kernel_modules",
@@ -16,12 +16,13 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
     scan.host.kernel()?;
     let Some(content) = scan.host.read("/proc/modules") else { return Ok(crate::tables::none()) };
     let mut rows = Vec::new();
-    for line in content.split(|byte| *byte == b'\n') {
+    each_line(&scan.host, "/proc/modules", &content, |line| {
         let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
         // `name size references users, state address`
-        let [name, size, _references, users, state, address, ..] = words.as_slice() else { continue };
+        let [name, size, _references, users, state, address, ..] = words.as_slice() else { return false };
         let users = users.strip_suffix(b",").unwrap_or(users);
         rows.push(row![*name, *size, users, *state, *address]);
-    }
+        true
+    });
     Ok(all(rows))
 }

@@ -2,9 +2,11 @@
 
 use rustix::process::{Resource, getrlimit};
 
+use super::smbios;
 use super::system_info::processors;
+use crate::host::Host;
 use crate::restraint::core_limit;
-use crate::tables::{Cell, Failure, Rows, Scan, Table, all, integer, row, text};
+use crate::tables::{Cell, Failure, Row, Rows, Scan, Table, all, integer, note_malformed, row, text};
 
 pub(crate) static LOAD_AVERAGE: Table = Table {
     name: "load_average",
@@ -31,21 +33,21 @@ fn load_average(scan: &Scan) -> Result<Rows, Failure> {
 pub(crate) static CPU_INFO: Table = Table {
     name: "cpu_info",
     about: "Processors, one row a socket.",
-    sources: "/proc/cpuinfo",
-    differences: "osquery asks the firmware's tables, which virtual machines often lack; here the kernel is asked, \
-                  which does not know the socket's name, state and highest speed.",
+    sources: "/sys/firmware/dmi/tables/DMI, else /proc/cpuinfo",
+    differences: "Where the firmware has no tables, or only root may read them, the kernel is asked, which does not know \
+                  the socket's name, state and highest speed: these are NULL then. osquery has no rows there.",
     columns: &[
         text("device_id"),
         text("model"),
         text("manufacturer"),
         text("processor_type"),
-        integer("cpu_status").absent(),
+        integer("cpu_status"),
         text("number_of_cores"),
         integer("logical_processors"),
         text("address_width"),
         integer("current_clock_speed"),
-        integer("max_clock_speed").absent(),
-        text("socket_designation").absent(),
+        integer("max_clock_speed"),
+        text("socket_designation"),
         text("availability").hidden().absent(),
         integer("load_percentage").hidden().absent(),
         integer("number_of_efficiency_cores").hidden().absent(),
@@ -55,9 +57,45 @@ pub(crate) static CPU_INFO: Table = Table {
     rows: cpu_info,
 };
 
+const FIRMWARE: &str = "/sys/firmware/dmi/tables/DMI";
+const FIRMWARE_BYTES: usize = 4 << 20;
+
 fn cpu_info(scan: &Scan) -> Result<Rows, Failure> {
     scan.host.kernel()?;
-    let content = scan.host.read("/proc/cpuinfo").unwrap_or_default();
+    let rows = by_firmware(&scan.host);
+    Ok(all(if rows.is_empty() { by_kernel(&scan.host) } else { rows }))
+}
+
+fn by_firmware(host: &Host) -> Vec<Row> {
+    let mut table = Vec::new();
+    // Not there on many virtual machines, and for root's eyes only: then the kernel answers.
+    if host.try_read_into(FIRMWARE.as_bytes(), &mut table, FIRMWARE_BYTES).is_err() {
+        return Vec::new();
+    }
+    let (found, whole) = smbios::processors(&table);
+    note_malformed(host, FIRMWARE, u64::from(!whole));
+    let row = |(place, cpu): (usize, smbios::Processor)| {
+        let mut row = row![
+            format!("CPU{place}"),
+            cpu.model,
+            cpu.manufacturer,
+            cpu.kind.map(|kind| kind.to_string()),
+            cpu.status.map(i32::from),
+            cpu.cores.map(|cores| cores.to_string()),
+            cpu.threads.map(i32::from),
+            cpu.width.map(|width| width.to_string()),
+            cpu.speed.map(i32::from),
+            cpu.max_speed.map(i32::from),
+            cpu.socket
+        ];
+        row.resize(CPU_INFO.columns.len(), Cell::Null);
+        row
+    };
+    found.into_iter().enumerate().map(row).collect()
+}
+
+fn by_kernel(host: &Host) -> Vec<Row> {
+    let content = host.read("/proc/cpuinfo").unwrap_or_default();
     let content = String::from_utf8_lossy(&content).into_owned();
     let found = processors(&content);
     let value = |key: &str| {
@@ -84,7 +122,7 @@ fn cpu_info(scan: &Scan) -> Result<Rows, Failure> {
         row.resize(CPU_INFO.columns.len(), Cell::Null);
         rows.push(row);
     }
-    Ok(all(rows))
+    rows
 }
 
 pub(crate) static ULIMIT_INFO: Table = Table {

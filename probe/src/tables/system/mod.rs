@@ -10,6 +10,7 @@ pub(super) mod memory;
 pub(super) mod mounts;
 pub(super) mod os_version;
 pub(super) mod settings;
+pub(super) mod smbios;
 pub(super) mod system_info;
 pub(super) mod time;
 pub(super) mod uptime;

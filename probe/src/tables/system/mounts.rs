@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::OFlags;
 
 use crate::host::Host;
-use crate::tables::{Cell, Failure, Rows, Scan, Table, all, bigint, row, text};
+use crate::tables::{Cell, Failure, Rows, Scan, Table, all, bigint, each_line, row, text};
 
 pub(crate) static TABLE: Table = Table {
     name: "mounts",
@@ -52,7 +52,14 @@ pub(crate) fn mounts(host: &Host) -> Vec<Mount> {
         // `/proc/mounts` of a copied tree may be a link to `self/mounts` that leads nowhere.
         host.read("/proc/mounts").or_else(|| host.read("/proc/1/mounts"))
     };
-    content.unwrap_or_default().split(|byte| *byte == b'\n').filter_map(parse_line).collect()
+    let mut mounts = Vec::new();
+    each_line(host, "/proc/mounts", &content.unwrap_or_default(), |line| {
+        let mount = parse_line(line);
+        let makes_sense = mount.is_some();
+        mounts.extend(mount);
+        makes_sense
+    });
+    mounts
 }
 
 pub(crate) fn parse_line(line: &[u8]) -> Option<Mount> {

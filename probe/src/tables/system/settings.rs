@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::host::Host;
-use crate::tables::{Cell, Failure, Row, Rows, Scan, Table, all, bigint, row, text};
+use crate::tables::{Cell, Failure, Row, Rows, Scan, Table, all, bigint, each_line, row, text};
 
 pub(crate) static SYSTEM_CONTROLS: Table = Table {
     name: "system_controls",
@@ -137,11 +137,11 @@ fn kernel_keys(scan: &Scan) -> Result<Rows, Failure> {
     scan.host.kernel()?;
     let content = scan.host.read("/proc/keys").unwrap_or_default();
     let mut rows = Vec::new();
-    for line in content.split(|byte| *byte == b'\n') {
+    each_line(&scan.host, "/proc/keys", &content, |line| {
         let words: Vec<&[u8]> = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
         let [serial, flags, usage, timeout, permissions, uid, gid, kind, description @ ..] = words.as_slice()
         else {
-            continue;
+            return false;
         };
         rows.push(row![
             *serial,
@@ -154,7 +154,8 @@ fn kernel_keys(scan: &Scan) -> Result<Rows, Failure> {
             *kind,
             description.join(b" ".as_slice())
         ]);
-    }
+        true
+    });
     Ok(all(rows))
 }
 
@@ -167,14 +168,7 @@ pub(crate) static APPARMOR_PROFILES: Table = Table {
     about: "Profiles of AppArmor that are loaded.",
     sources: "/sys/kernel/security/apparmor/policy/profiles",
     differences: "",
-    columns: &[
-        text("path"),
-        text("name"),
-        text("attach"),
-        text("mode"),
-        text("sha1"),
-        text("sha256").absent(),
-    ],
+    columns: &[text("path"), text("name"), text("attach"), text("mode"), text("sha1"), text("sha256")],
     per_user: false,
     rows: apparmor,
 };
@@ -194,7 +188,14 @@ fn profiles(host: &Host, directory: &str, depth: usize, rows: &mut Vec<Row>) {
     for entry in host.list_sorted(directory) {
         let path = format!("{directory}/{}", String::from_utf8_lossy(&entry.name));
         let value = |what: &str| host.read_line(&format!("{path}/{what}")).unwrap_or_default();
-        rows.push(row![entry.name, value("name"), value("attach"), value("mode"), value("sha1"), Cell::Null]);
+        rows.push(row![
+            entry.name,
+            value("name"),
+            value("attach"),
+            value("mode"),
+            value("sha1"),
+            value("sha256")
+        ]);
         profiles(host, &format!("{path}/profiles"), depth + 1, rows);
     }
 }

@@ -154,6 +154,8 @@ pub(super) fn files(fleet: &Dice, installed: u64) -> Files {
     }
     files.text("/usr/lib/os-release", 1_740_000_000, OS_RELEASE);
     files.put("/etc/os-release", 0o777, 1_740_000_000, Content::Link("../usr/lib/os-release".to_owned()));
+    // The root of the control groups, by which they are recognised.
+    files.text("/sys/fs/cgroup/cgroup.procs", installed, "");
     files.text("/etc/debian_version", 1_740_000_000, "12.11\n");
     files.text("/etc/profile", 1_640_000_000, "# /etc/profile: system-wide .profile file for the Bourne shell\nif [ -d /etc/profile.d ]; then\n  for i in /etc/profile.d/*.sh; do\n    . $i\n  done\nfi\n");
     files.text("/etc/profile.d/bash_completion.sh", 1_640_000_000, "# shellcheck shell=sh disable=SC1091\n[ -r /usr/share/bash-completion/bash_completion ] && . /usr/share/bash-completion/bash_completion\n");

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags};
 
 use super::old;
 use crate::host::Host;
@@ -18,7 +18,7 @@ const MAX_PACKAGES: usize = 200_000;
 pub(super) fn each(host: &Host, names: &[Vec<u8>], take: &mut dyn FnMut(&[u8]) -> bool) {
     for place in PLACES {
         let path = format!("{place}/rpmdb.sqlite");
-        if host.exists(&path) {
+        if host.look(path.as_bytes(), true).is_some() {
             if let Err(error) = read(host, &path, names, take) {
                 host.note(&path, &error.to_string());
             }
@@ -30,7 +30,7 @@ pub(super) fn each(host: &Host, names: &[Vec<u8>], take: &mut dyn FnMut(&[u8]) -
         }
         for (name, reader) in [("Packages", old::berkeley as old::Reader), ("Packages.db", old::ndb)] {
             let path = format!("{place}/{name}");
-            if host.exists(&path) {
+            if host.look(path.as_bytes(), true).is_some() {
                 read_old(host, &path, reader, names, take);
                 return;
             }
@@ -77,6 +77,13 @@ fn read(
     let handle = host
         .open_with(path.as_bytes(), OFlags::PATH)
         .map_err(|_| rusqlite::Error::InvalidPath(path.into()))?;
+    // SQLite would wait for the other end of a pipe.
+    let regular =
+        rustix::fs::fstat(&handle).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+    if !regular {
+        host.note(path, "not a regular file");
+        return Ok(());
+    }
     let uri = format!("file:/proc/self/fd/{}?immutable=1", handle.as_raw_fd());
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;

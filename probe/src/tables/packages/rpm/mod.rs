@@ -2,7 +2,7 @@
 
 mod database;
 pub(crate) mod header;
-mod old;
+pub(crate) mod old;
 
 use crate::tables::{Failure, Rows, Scan, Table, all, bigint, integer, row, text};
 use header::{Header, Tag};

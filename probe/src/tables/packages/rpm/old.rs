@@ -10,6 +10,8 @@ use rustix::io::Errno;
 const MAX_HEADER: usize = 16 << 20;
 /// Pages of the largest database that is read.
 const MAX_PAGES: u32 = 4_000_000;
+/// Chains may share pages, so that a small file could keep a reader busy for ever.
+const MAX_CHAINED: usize = 4 << 30;
 
 /// Why a file is not read.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,9 +78,11 @@ pub(super) fn berkeley(file: &OwnedFd, take: &mut dyn FnMut(&[u8]) -> bool) -> R
     }
     let size = size as usize;
     let load = |number: u32| read_at(file, u64::from(number) * size as u64, size);
+    let mut chained = 0_usize;
+    let mut whole = true;
     for number in 1..=last {
         // A file that is written to meanwhile may be shorter than it says.
-        let Ok(bytes) = load(number) else { break };
+        let Ok(bytes) = load(number) else { return Err(Broken::Garbage) };
         if !matches!(bytes.get(page::KIND), Some(&page::HASH | &page::HASH_UNSORTED)) {
             continue;
         }
@@ -88,15 +92,22 @@ pub(super) fn berkeley(file: &OwnedFd, take: &mut dyn FnMut(&[u8]) -> bool) -> R
             if bytes.get(at) != Some(&page::OFF_PAGE) {
                 continue;
             }
-            let (Ok(first), Ok(length)) = (word(&bytes, at + 4), word(&bytes, at + 8)) else { continue };
-            if let Ok(value) = chain(&load, first, length as usize)
-                && !take(&value)
-            {
-                return Ok(());
+            let (Ok(first), Ok(length)) = (word(&bytes, at + 4), word(&bytes, at + 8)) else {
+                whole = false;
+                continue;
+            };
+            chained = chained.saturating_add(length as usize);
+            if chained > MAX_CHAINED {
+                return Err(Broken::Garbage);
+            }
+            match chain(&load, first, length as usize) {
+                Ok(value) if !take(&value) => return Ok(()),
+                Ok(_) => {}
+                Err(_) => whole = false,
             }
         }
     }
-    Ok(())
+    if whole { Ok(()) } else { Err(Broken::Garbage) }
 }
 
 /// A value on a chain of pages.
@@ -144,22 +155,45 @@ pub(super) fn ndb(file: &OwnedFd, take: &mut dyn FnMut(&[u8]) -> bool) -> Result
         return Err(Broken::Garbage);
     }
     let table = read_at(file, 0, pages as usize * slot::PAGE)?;
+    let mut whole = true;
     for entry in table.get(slot::HEADER..).unwrap_or_default().chunks_exact(slot::SIZE) {
         if !entry.starts_with(slot::MAGIC) || word(entry, 4)? == 0 {
             continue;
         }
         let at = u64::from(word(entry, 8)?) * slot::SIZE as u64;
-        let Ok(blob) = read_at(file, at, slot::SIZE) else { continue };
-        let length = word(&blob, 12)? as usize;
-        if !blob.starts_with(slot::BLOB_MAGIC) || length > MAX_HEADER {
-            continue;
-        }
-        let Ok(value) = read_at(file, at + slot::SIZE as u64, length) else { continue };
-        if !take(&value) {
-            break;
+        match blob(file, at) {
+            Ok(value) if !take(&value) => return Ok(()),
+            Ok(_) => {}
+            Err(_) => whole = false,
         }
     }
-    Ok(())
+    if whole { Ok(()) } else { Err(Broken::Garbage) }
+}
+
+fn blob(file: &OwnedFd, at: u64) -> Result<Vec<u8>, Broken> {
+    let head = read_at(file, at, slot::SIZE)?;
+    let length = word(&head, 12)? as usize;
+    if !head.starts_with(slot::BLOB_MAGIC) || length > MAX_HEADER {
+        return Err(Broken::Garbage);
+    }
+    read_at(file, at + slot::SIZE as u64, length)
+}
+
+/// Reads bytes as if they were a database of either kind.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_anything(bytes: &[u8]) {
+    let Ok(file) = rustix::fs::memfd_create("database", rustix::fs::MemfdFlags::CLOEXEC) else { return };
+    if rustix::io::pwrite(&file, bytes, 0).is_ok() {
+        for read in [berkeley as Reader, ndb] {
+            let mut left = 100;
+            // Whether it is one is not the question.
+            let _ = read(&file, &mut |value| {
+                std::hint::black_box(value);
+                left -= 1;
+                left > 0
+            });
+        }
+    }
 }
 
 #[cfg(test)]

@@ -246,7 +246,7 @@ fn parse_files(bytes: &[u8]) -> Option<Vec<FileState>> {
     Some(files)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) fn read_anything(bytes: &[u8]) {
     drop((parse_units(bytes), parse_files(bytes), reply_serial(bytes)));
 }

@@ -66,13 +66,65 @@ fn rows(scan: &Scan) -> Result<Rows, Failure> {
     Ok(all(files.map(|file| from_file(host, file)).collect()))
 }
 
+/// A unit as `startup_items` shows it.
+pub(super) struct StartupUnit {
+    pub(super) id: String,
+    pub(super) path: String,
+    pub(super) source: String,
+    pub(super) active_state: String,
+    pub(super) user: String,
+}
+
+/// The units that systemd has loaded. Where there is no systemd there are none; where it does not answer that is
+/// counted.
+pub(super) fn startup_units(host: &Host) -> Vec<StartupUnit> {
+    if !host.is_live() || !host.exists("/run/systemd/system") {
+        return Vec::new();
+    }
+    let (units, files) = match bus::units() {
+        Ok(answer) => answer,
+        Err(error) => {
+            host.note("systemd on the system bus", &error.to_string());
+            return Vec::new();
+        }
+    };
+    items(host, units, &files)
+}
+
+fn items(host: &Host, units: Vec<Unit>, files: &[bus::FileState]) -> Vec<StartupUnit> {
+    let files = by_name(files);
+    let item = |unit: Unit| {
+        let path = file_of(&files, &unit.id).map(|(path, _)| path.clone()).unwrap_or_default();
+        let settings =
+            if path.is_empty() { files::Settings::default() } else { files::settings(host, &path) };
+        StartupUnit {
+            id: unit.id,
+            path,
+            source: settings.source,
+            active_state: unit.active_state,
+            user: settings.user,
+        }
+    };
+    units.into_iter().map(item).collect()
+}
+
+type FilesByName<'a> = HashMap<&'a str, &'a bus::FileState>;
+
+fn by_name(files: &[bus::FileState]) -> FilesByName<'_> {
+    files.iter().filter_map(|file| Some((file.0.rsplit('/').next()?, file))).collect()
+}
+
+/// The file of a unit, which may be that of its template.
+fn file_of<'a>(files: &FilesByName<'a>, id: &str) -> Option<&'a bus::FileState> {
+    files.get(id).or_else(|| files.get(template(id)?.as_str())).copied()
+}
+
 fn from_bus(host: &Host, scan: &Scan, (units, unit_files): (Vec<Unit>, Vec<bus::FileState>)) -> Vec<Row> {
-    let by_name: HashMap<&str, &(String, String)> =
-        unit_files.iter().filter_map(|file| Some((file.0.rsplit('/').next()?, file))).collect();
+    let files = by_name(&unit_files);
     let mut rows = Vec::new();
     for unit in units.into_iter().filter(|unit| scan.wants_text("id", unit.id.as_bytes())) {
-        let file = by_name.get(unit.id.as_str()).or_else(|| by_name.get(template(&unit.id)?.as_str()));
-        let (path, state) = file.map(|(path, state)| (path.clone(), state.clone())).unwrap_or_default();
+        let (path, state) =
+            file_of(&files, &unit.id).map(|(path, state)| (path.clone(), state.clone())).unwrap_or_default();
         let settings = if scan.uses_any(&["user", "source_path"]) && !path.is_empty() {
             files::settings(host, &path)
         } else {
@@ -141,13 +193,13 @@ fn escaped(id: &str) -> String {
 }
 
 /// The readers of systemd's bytes, for the tests that feed them broken ones.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn bus_answer(bytes: &[u8]) {
     bus::read_anything(bytes);
 }
 
 /// As [`bus_answer`].
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn unit_settings(bytes: &[u8]) {
     files::read_settings(&String::from_utf8_lossy(bytes), &mut files::Settings::default());
 }
@@ -155,6 +207,27 @@ pub(crate) fn unit_settings(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_start_with_their_file_and_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = "/etc/systemd/system/worker@.service";
+        let file = dir.path().join(&place[1..]);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "[Unit]\nSourcePath=/etc/init.d/worker\n[Service]\nUser=eve\n").unwrap();
+        let host = Host::new(crate::host::Root::below(dir.path().as_os_str()).unwrap());
+        let unit = |id: &str| Unit { id: id.into(), active_state: "active".into(), ..Unit::default() };
+        let found = items(
+            &host,
+            vec![unit("worker@1.service"), unit("dev-sda.device")],
+            &[(place.to_owned(), "enabled".to_owned())],
+        );
+        let words = |unit: &StartupUnit| {
+            [&unit.id, &unit.path, &unit.source, &unit.active_state, &unit.user].map(Clone::clone).join(" ")
+        };
+        assert_eq!(words(&found[0]), format!("worker@1.service {place} /etc/init.d/worker active eve"));
+        assert_eq!(words(&found[1]), "dev-sda.device   active ");
+    }
 
     #[test]
     fn names_and_templates() {

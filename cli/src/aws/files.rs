@@ -1,0 +1,84 @@
+//! Bundles in S3: read into a private file that has no name, written once.
+
+use super::{Calls, refused};
+use crate::environment;
+use crate::error::Failure;
+use herdiff_aws::Access;
+use herdiff_aws::store::{Bucket, Location};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Larger bundles are not fetched.
+const MOST: u64 = 16 << 30;
+
+/// A bundle's place in S3.
+pub(crate) struct Remote {
+    calls: Calls,
+    bucket: Bucket,
+    location: Location,
+}
+
+impl Remote {
+    fn of(path: &Path) -> Result<Self, Failure> {
+        let name = path.to_string_lossy();
+        let unusable = |why: String| Failure::usage(format!("cannot use {name}")).why(why);
+        let location = Location::parse(&name).map_err(unusable)?;
+        if location.key.is_empty() || location.key.ends_with('/') {
+            return Err(unusable("it names no file in the bucket".to_owned()));
+        }
+        let calls = Calls::open(&Access::default())?;
+        let bucket = Bucket::open(&calls.session.home, &location.bucket).map_err(|error| refused(&error))?;
+        Ok(Self { calls, bucket, location })
+    }
+
+    /// A place where nothing is yet. Known before anything is collected; who comes first is decided when it is sent.
+    pub(crate) fn vacant(path: &Path) -> Result<Self, Failure> {
+        let remote = Self::of(path)?;
+        if remote.calls.ask(remote.bucket.exists(&remote.location.key))? {
+            return Err(Failure::usage(format!("cannot create the bundle {}", remote.location))
+                .why("it exists")
+                .next("bundles are never overwritten: choose another name with -o"));
+        }
+        Ok(remote)
+    }
+
+    /// As the operator calls it.
+    pub(crate) fn name(&self) -> String {
+        self.location.to_string()
+    }
+
+    /// Sends a whole bundle there.
+    pub(crate) fn send(&self, local: &Path) -> Result<(), Failure> {
+        let stays = |failure: Failure| {
+            failure.next(format!("the bundle is whole and stays in {}: copy it by hand", local.display()))
+        };
+        let cannot = |error: std::io::Error| stays(Failure::file("send the bundle", local, &error));
+        let mut file = File::open(local).map_err(cannot)?;
+        let size = file.metadata().map_err(cannot)?.len();
+        let sent = self.calls.runtime.block_on(self.bucket.write_once(&self.location.key, &mut file, size));
+        sent.map_err(|error| stays(Failure::usage(format!("cannot write {}", self.location)).why(error)))
+    }
+}
+
+/// A bundle in S3 as a file on this machine, which nobody else can open and which is gone with this program.
+pub(crate) fn fetch(path: &Path) -> Result<File, Failure> {
+    let remote = Remote::of(path)?;
+    let local = environment::spool_name();
+    let cannot = |error: std::io::Error| Failure::file("keep a copy for reading in", &local, &error);
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&local);
+    let file = file.map_err(cannot)?;
+    std::fs::remove_file(&local).map_err(cannot)?;
+    let mut writer = BufWriter::new(file);
+    let read = remote.bucket.read(&remote.location.key, MOST, &mut writer);
+    remote
+        .calls
+        .runtime
+        .block_on(read)
+        .map_err(|error| Failure::usage(format!("cannot open the bundle {}", remote.location)).why(error))?;
+    writer.flush().map_err(cannot)?;
+    let mut file = writer.into_inner().map_err(|error| cannot(error.into_error()))?;
+    file.rewind().map_err(cannot)?;
+    Ok(file)
+}

@@ -1,0 +1,76 @@
+//! The bundle that a sweep writes to: a new one, or an unfinished one that it goes on with.
+
+use super::options::Plan;
+use crate::error::Failure;
+use crate::output::count;
+use crate::output::summary::Summary;
+use crate::{bundle_file, environment};
+use herdiff_model::bundle::{BundleWriter, Resumed};
+use herdiff_model::name::HostName;
+use herdiff_model::outcome::{HostOutcome, HostOutcomeKind};
+use herdiff_model::sweep::SweepFacts;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A bundle that is open for writing.
+pub(super) struct Opened {
+    pub(super) writer: BundleWriter<File>,
+    /// Counts the hosts that are in it already.
+    pub(super) summary: Summary,
+    pub(super) resumed: bool,
+}
+
+impl Opened {
+    /// Opens what the plan says. Where a sweep is resumed, the plan keeps the hosts that are missing, and asks what it asked.
+    pub(super) fn of(plan: &mut Plan) -> Result<Self, Failure> {
+        if !plan.resume {
+            let writer = Self::start(plan)?;
+            return Ok(Self { writer, summary: Summary::default(), resumed: false });
+        }
+        let (writer, resumed) =
+            BundleWriter::resume(&plan.output).map_err(|error| Failure::bundle(&plan.output, &error))?;
+        let Resumed { pack, done, cut, .. } = resumed;
+        plan.pack = Arc::new(pack);
+        let done: BTreeMap<HostName, HostOutcome> =
+            done.into_iter().map(|(host, _, outcome)| (host, outcome)).collect();
+        // A host that was under way when the sweep was stopped is not done.
+        let is_done = |host: &HostName| {
+            done.get(host).is_some_and(|outcome| outcome.kind != HostOutcomeKind::Interrupted)
+        };
+        plan.targets.retain(|target| !is_done(&target.host));
+        let mut summary = Summary::default();
+        let before = done.iter().filter(|(host, _)| is_done(host));
+        before.clone().for_each(|(host, outcome)| summary.count_done(host, outcome));
+        let (before, left) = (count(before.count(), "host"), count(plan.targets.len(), "host"));
+        plan.notes.push(format!("{}: {before} done before, {left} to visit", plan.output.display()));
+        if cut > 0 {
+            plan.notes.push(format!("an unfinished host of {cut} bytes was cut off at its end"));
+        }
+        Ok(Self { writer, summary, resumed: true })
+    }
+
+    fn start(plan: &Plan) -> Result<BundleWriter<File>, Failure> {
+        let facts = SweepFacts {
+            tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+            started: environment::now(),
+            operator: environment::operator(),
+            transport: plan.transport.name().to_owned(),
+            inventory: plan.sources.clone(),
+            targets: plan.targets.len() as u64,
+        };
+        BundleWriter::start(bundle_file::create(&plan.output)?, &facts, &plan.pack)
+            .map_err(|error| Failure::file("write the bundle", &plan.output, &error))
+    }
+}
+
+/// The hosts of a bundle that were not reached, or brought nothing: of each its last visit counts.
+pub(super) fn failed_in(path: &Path) -> Result<BTreeSet<HostName>, Failure> {
+    let bundle = bundle_file::read(path)?;
+    let last: BTreeMap<HostName, HostOutcomeKind> =
+        bundle.snapshots.iter().map(|snapshot| (snapshot.host.clone(), snapshot.outcome.kind)).collect();
+    let failed =
+        last.into_iter().filter(|(_, kind)| !matches!(kind, HostOutcomeKind::Ok | HostOutcomeKind::Partial));
+    Ok(failed.map(|(host, _)| host).collect())
+}

@@ -1,0 +1,308 @@
+//! The ways to a host: OpenSSH's configuration, jump hosts, proxy commands.
+
+use crate::harness::*;
+use herdiff_collector::ssh::OpenSsh;
+use herdiff_collector::sweep::{Sweep, SweepConfig};
+use herdiff_model::outcome::{HostOutcomeKind as Kind, Phase};
+use herdiff_model::pack::Pack;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A sweep that obeys this configuration of OpenSSH, and has nothing of its own.
+fn configured(keys: &Keys, text: &str) -> SweepConfig {
+    let mut config = keys.config(&[]);
+    let file = keys.path("ssh_config");
+    fs::write(&file, text).unwrap();
+    config.ssh.known_hosts.clear();
+    config.ssh.identities.clear();
+    config.ssh.user = None;
+    config.ssh.home = Some(keys.path(""));
+    let program = "/usr/bin/ssh".into();
+    config.ssh.openssh = Some(OpenSsh { program, config: Some(file.clone()), files: vec![file] });
+    config
+}
+
+/// Lines for all hosts: our keys and nothing of this machine's.
+fn base(keys: &Keys) -> String {
+    format!(
+        "Host *\n  User {}\n  IdentityFile {}\n  IdentitiesOnly yes\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile none\n",
+        user(),
+        keys.path("user").display(),
+        keys.path("known").display()
+    )
+}
+
+fn know(keys: &Keys, names: &[&str]) {
+    let lines = names.iter().map(|name| format!("{name} {}\n", keys.public("host")));
+    fs::write(keys.path("known"), lines.collect::<String>()).unwrap();
+}
+
+fn named(name: &str) -> herdiff_collector::inventory::Target {
+    let mut target = target(name, 22);
+    target.port = None;
+    target.address = name.into();
+    target
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_says_where_a_host_is_and_how_it_is_known() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let sshd = keys.sshd("");
+    know(&keys, &["the-web", "@revoked-is-no-name"]);
+    let text = format!(
+        "Host web-1\n  HostName 127.0.0.1\n  Port {}\n  HostKeyAlias the-web\n  IdentityFile {}/%r-of-%n\n  Ciphers aes256-ctr\n{}",
+        sshd.port,
+        keys.path("").display(),
+        base(&keys)
+    );
+    fs::copy(keys.path("user"), keys.path(&format!("{}-of-web-1", user()))).unwrap();
+    fs::remove_file(keys.path("user.pub")).unwrap();
+    let swept = sweep(vec![named("web-1")], configured(&keys, &text)).await;
+    let visit = swept.visit("web-1");
+    assert_eq!(visit.outcome.kind, Kind::Ok, "{:?}", visit.outcome);
+    assert_eq!(visit.receipt.address, format!("127.0.0.1:{}", sshd.port));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inventory_and_flags_beat_the_configuration() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let sshd = keys.sshd("");
+    know(&keys, &[&format!("[127.0.0.1]:{}", sshd.port)]);
+    let text = format!(
+        "Host 127.0.0.1\n  User nobody-at-all\n  Port 1\n  ProxyJump nowhere.invalid\n{}",
+        base(&keys)
+    );
+    let mut config = configured(&keys, &text);
+    config.ssh.user = Some(user());
+    config.ssh.jump = Some("none".into());
+    let swept = sweep(vec![target("a", sshd.port)], config).await;
+    assert_eq!(swept.kind("a"), Kind::Ok, "{:?}", swept.visit("a").outcome);
+}
+
+/// Two jump hosts one after the other, each with a key and a configuration of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_jump_hosts_each_verified_by_itself() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let (first, second, host) = (keys.sshd(""), keys.sshd(""), keys.sshd(""));
+    let text = format!(
+        "Host first\n HostName 127.0.0.1\n Port {}\n HostKeyAlias first\nHost second\n HostName 127.0.0.1\n Port {}\n HostKeyAlias \
+         second\n ProxyJump first\nHost web-*\n HostName 127.0.0.1\n Port {}\n HostKeyAlias web\n ProxyJump second\n{}",
+        first.port,
+        second.port,
+        host.port,
+        base(&keys)
+    );
+    know(&keys, &["first", "second", "web"]);
+    let targets = || (0..40).map(|n| named(&format!("web-{n}"))).collect::<Vec<_>>();
+    let mut config = configured(&keys, &text);
+    config.deadlines.start = Duration::from_secs(30);
+    config.deadlines.host = Duration::from_secs(60);
+    let swept = sweep(targets(), config).await;
+    for n in 0..40 {
+        let visit = swept.visit(&format!("web-{n}"));
+        assert_eq!(visit.outcome.kind, Kind::Ok, "{:?}", visit.outcome);
+        let address = format!("127.0.0.1:{} via 127.0.0.1:{}", host.port, second.port);
+        assert_eq!(visit.receipt.address, address);
+    }
+    // 40 hosts at 32 a connection: two connections, each through one of two of the jump host before.
+    assert!(second.logins() <= 2 && first.logins() <= 2, "{} {}", second.logins(), first.logins());
+
+    know(&keys, &["first", "web"]);
+    let swept = sweep(targets(), configured(&keys, &text)).await;
+    let outcome = &swept.visit("web-7").outcome;
+    assert_eq!((outcome.kind, outcome.phase), (Kind::HostKeyUnknown, Some(Phase::Connect)));
+    assert!(outcome.detail.starts_with("jump host second: the ssh-ed25519 key SHA256:"), "{outcome:?}");
+
+    know(&keys, &["first", "second"]);
+    let swept = sweep(targets(), configured(&keys, &text)).await;
+    assert_eq!(swept.kind("web-7"), Kind::HostKeyUnknown);
+    assert_eq!(swept.visit("web-7").outcome.phase, Some(Phase::Handshake));
+}
+
+/// Forty hosts must not lock an account of the jump host by trying forty times.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jump_host_that_refuses_us_is_asked_once() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let (jump, host) = (keys.sshd("AuthorizedKeysFile /dev/null"), keys.sshd(""));
+    let mut config = keys.config(&[jump.port, host.port]);
+    config.ssh.jump = Some(format!("127.0.0.1:{}", jump.port));
+    let targets = (0..40).map(|n| target(&format!("h{n}"), host.port)).collect();
+    let swept = sweep(targets, config).await;
+    for n in 0..40 {
+        let outcome = &swept.visit(&format!("h{n}")).outcome;
+        // They are at the same address, but not at the same port.
+        assert_eq!((outcome.kind, outcome.phase), (Kind::AuthFailed, Some(Phase::Connect)), "{outcome:?}");
+        assert!(outcome.detail.starts_with("jump host 127.0.0.1: "), "{outcome:?}");
+    }
+    assert_eq!(jump.log_lines("authorized keys '/dev/null'"), 1, "{}", jump.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jump_host_that_does_not_forward_is_named() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let (jump, host) = (keys.sshd("AllowTcpForwarding no"), keys.sshd(""));
+    let mut config = keys.config(&[jump.port, host.port]);
+    config.ssh.jump = Some(format!("127.0.0.1:{}", jump.port));
+    let swept = sweep(vec![target("a", host.port)], config.clone()).await;
+    let outcome = &swept.visit("a").outcome;
+    assert_eq!(outcome.kind, Kind::Unreachable);
+    assert!(outcome.detail.contains("AllowTcpForwarding"), "{outcome:?}");
+
+    let open = keys.sshd("");
+    let mut config = keys.config(&[open.port]);
+    config.ssh.jump = Some(format!("127.0.0.1:{}", open.port));
+    let swept = sweep(vec![target("a", free_port())], config).await;
+    let outcome = &swept.visit("a").outcome;
+    assert_eq!(outcome.kind, Kind::Unreachable);
+    assert!(outcome.detail.contains("cannot be reached from there"), "{outcome:?}");
+}
+
+/// The jump host dies under the hosts behind it: they must not wait for their deadlines.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_through_a_lost_jump_host_is_lost_at_once() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let (jump, host) = (keys.sshd(""), keys.sshd("SetEnv ROLE=slow NAP=612"));
+    let mut config = keys.config(&[jump.port, host.port]);
+    config.ssh.jump = Some(format!("127.0.0.1:{}", jump.port));
+    config.deadlines.host = Duration::from_secs(60);
+    let start = Instant::now();
+    let mut killed = false;
+    let swept = sweep_until(
+        vec![target("a", host.port), target("b", host.port)],
+        config,
+        Default::default(),
+        |event| {
+            if matches!(event, herdiff_collector::sweep::Event::Phase(_, Phase::Run)) && !killed {
+                killed = true;
+                jump.kill_sessions();
+            }
+        },
+    )
+    .await;
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(killed);
+    for name in ["a", "b"] {
+        assert_eq!(swept.kind(name), Kind::Unreachable, "{:?}", swept.visit(name).outcome);
+    }
+    eventually("the engine is gone", Duration::from_secs(10), || !runs("sleep 612"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_command_is_the_connection() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let sshd = keys.sshd("");
+    know(&keys, &["web"]);
+    let relay = "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%p; cat <&3 & cat >&3'";
+    let text =
+        format!("Host web\n Port {}\n ProxyCommand {relay}\n HostKeyAlias web\n{}", sshd.port, base(&keys));
+    let swept = sweep(vec![named("web")], configured(&keys, &text)).await;
+    let visit = swept.visit("web");
+    assert_eq!(visit.outcome.kind, Kind::Ok, "{:?}", visit.outcome);
+    assert!(visit.receipt.address.ends_with("via a ProxyCommand"));
+
+    let text = format!("Host web\n ProxyCommand echo gone >&2; exit 1\n{}", base(&keys));
+    let swept = sweep(vec![named("web")], configured(&keys, &text)).await;
+    let outcome = &swept.visit("web").outcome;
+    assert_eq!((outcome.kind, outcome.phase), (Kind::Unreachable, Some(Phase::Connect)), "{outcome:?}");
+
+    // A silent command ends with its host, and with all that it started.
+    let text = format!("Host web\n ProxyCommand sleep 613 | sleep 613\n{}", base(&keys));
+    let swept = sweep(vec![named("web")], configured(&keys, &text)).await;
+    assert_eq!(swept.kind("web"), Kind::Timeout);
+    eventually("the command is gone", Duration::from_secs(5), || !runs("sleep 613"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_cannot_become_a_command() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let mark = keys.path("mark");
+    let mut config = keys.config(&[]);
+    let mut target = named("web");
+    target.user = Some(format!("$(touch${{IFS}}{})", mark.display()));
+    target.proxy_command = Some("echo %r > /dev/null; exit 1".into());
+    config.ssh.user = None;
+    let swept = sweep(vec![target], config).await;
+    assert!(swept.visit("web").outcome.detail.contains("cannot be part of a ProxyCommand"));
+    assert!(!mark.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_configuration_and_a_circle_stop_the_sweep_before_it_starts() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let start = async |text: &str| {
+        let pack = Arc::new(Pack::parse(PACK).unwrap());
+        let config = configured(&keys, text);
+        let started = Sweep::start(vec![named("web")], pack, config, Default::default()).await;
+        started.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(start("Nonsense yes\n").await.contains("Bad configuration option"));
+    let circle = "Host a\n ProxyJump b\nHost b\n ProxyJump c\nHost c\n ProxyJump b\nHost web\n ProxyJump a\n";
+    assert!(start(circle).await.contains("circle"), "{}", start(circle).await);
+    assert!(
+        start("Host web\n Ciphers 3des-cbc\n").await.contains("none of the Ciphers"),
+        "{}",
+        start("Host web\n Ciphers 3des-cbc\n").await
+    );
+}
+
+/// The answers of `ssh -G` that are shared between hosts are the ones that it gives for each.
+#[tokio::test(flavor = "multi_thread")]
+async fn ssh_is_asked_once_for_hosts_that_no_line_tells_apart() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let counter = keys.path("counted-ssh");
+    let log = keys.path("asked");
+    fs::write(&counter, format!("#!/bin/sh\necho \"$@\" >> {}\nexec /usr/bin/ssh \"$@\"\n", log.display()))
+        .unwrap();
+    fs::set_permissions(&counter, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let asked = |text: &str| {
+        let mut config = configured(&keys, &format!("{text}{}", base(&keys)));
+        config.ssh.openssh.as_mut().unwrap().program = counter.clone();
+        config.deadlines.connect = Duration::from_millis(100);
+        let _ = fs::remove_file(&log);
+        config
+    };
+    let count = |log: &Path| fs::read_to_string(log).unwrap().lines().count();
+    let targets = || (0..50).map(|n| named(&format!("h{n}.invalid"))).collect::<Vec<_>>();
+    let config = asked("Host h1.invalid\n Port 2222\n");
+    let swept = sweep(targets(), config).await;
+    assert_eq!(count(&log), 3, "no configuration at all, the one host, all others");
+    assert_eq!(swept.visit("h1.invalid").receipt.address, "h1.invalid:2222");
+    assert_eq!(swept.visit("h2.invalid").receipt.address, "h2.invalid:22");
+
+    let config = asked("Host h*\n HostName %h.example.invalid\n");
+    let swept = sweep(targets(), config).await;
+    assert_eq!(count(&log), 51, "each by itself");
+    assert_eq!(swept.visit("h7.invalid").receipt.address, "h7.invalid.example.invalid:22");
+}

@@ -1,0 +1,196 @@
+//! The compared cells of all identities of a query, each distinct value once, with its template.
+
+use crate::identity::{Compared, HostIdentities, IdentityId};
+use crate::roster::Asked;
+use crate::template;
+use crate::voices::{Voices, numbered};
+use bstr::BStr;
+use herdiff_model::row::Row;
+use std::collections::HashMap;
+
+/// One column: its values in the order of their first appearance.
+#[derive(Default)]
+pub(crate) struct Column<'a> {
+    pub(crate) values: Vec<&'a BStr>,
+    /// For each value, the number of its template.
+    pub(crate) template_of: Vec<u32>,
+    /// How many templates there are.
+    pub(crate) templates_len: usize,
+    index: HashMap<&'a BStr, u32>,
+    templates: HashMap<Vec<u8>, u32>,
+}
+
+impl<'a> Column<'a> {
+    fn number(&mut self, cell: &'a BStr, scratch: &mut Vec<u8>) -> u32 {
+        if let Some(&known) = self.index.get(cell) {
+            return known;
+        }
+        let number = self.values.len() as u32;
+        self.index.insert(cell, number);
+        self.values.push(cell);
+        scratch.clear();
+        template::push(scratch, cell);
+        let template = match self.templates.get(scratch) {
+            Some(&template) => template,
+            None => {
+                let template = self.templates_len as u32;
+                self.templates.insert(scratch.clone(), template);
+                self.templates_len += 1;
+                template
+            }
+        };
+        self.template_of.push(template);
+        number
+    }
+
+    pub(crate) fn template(&self, value: u32) -> u32 {
+        self.template_of.get(value as usize).copied().unwrap_or_default()
+    }
+}
+
+/// The compared columns of a query.
+pub(crate) struct Columns<'a> {
+    pub(crate) columns: Vec<Column<'a>>,
+    /// For each identity, the numbers of its values, one for each column.
+    cells: Vec<u32>,
+    /// For each identity, the first of its rows.
+    pub(crate) rows: Vec<Option<Row<'a>>>,
+}
+
+impl<'a> Columns<'a> {
+    /// Reads the rows of all hosts, of one or two sides.
+    pub(crate) fn read(
+        sides: &[(&Asked<'a>, &[HostIdentities])],
+        identities: usize,
+        compared: &Compared,
+    ) -> Self {
+        let mut rows: Vec<Option<Row<'a>>> = vec![None; identities];
+        for (asked, hosts) in sides {
+            for &(identity, row) in hosts.iter().flat_map(|host| &host.rows) {
+                if let Some(place @ None) = rows.get_mut(identity.0 as usize) {
+                    *place = asked.row(row);
+                }
+            }
+        }
+        let width = compared.columns().len();
+        let mut columns: Vec<Column<'a>> = Vec::new();
+        columns.resize_with(width, Column::default);
+        let mut cells = Vec::with_capacity(identities * width);
+        let mut scratch = Vec::new();
+        for row in &rows {
+            let mut of_row = row.iter().flat_map(|row| row.iter()).peekable();
+            for (name, column) in compared.columns().iter().zip(&mut columns) {
+                // Both are in alphabetical order.
+                while of_row.next_if(|(other, _)| *other < name).is_some() {}
+                let cell =
+                    of_row.next_if(|(other, _)| *other == name).map_or(BStr::new(""), |(_, cell)| cell);
+                cells.push(column.number(cell, &mut scratch));
+            }
+        }
+        for column in &mut columns {
+            column.index = HashMap::new();
+            column.templates = HashMap::new();
+        }
+        Self { columns, cells, rows }
+    }
+
+    /// Finds names that are random without looking so: where most hosts have, in one place, a value of its own with one outline,
+    /// the outline is the template.
+    pub(crate) fn learn_shapes(&mut self, all: &[&[HostIdentities]]) {
+        let hosts = numbered(all).count();
+        let rare = (hosts / 50).max(1) as u32;
+        for at in 0..self.columns.len() {
+            let Some(column) = self.columns.get(at) else { continue };
+            let mut templates = Voices::new(column.templates_len);
+            for (host, has) in numbered(all) {
+                let values = has.rows.iter().filter_map(|&(id, _)| self.cells(id).get(at));
+                values.for_each(|&value| templates.count(column.template(value), host));
+            }
+            templates.settle();
+            let mut shapes: HashMap<Vec<u8>, u32> = HashMap::new();
+            let mut shape_of: Vec<u32> = vec![u32::MAX; column.values.len()];
+            for ((value, &template), place) in
+                column.values.iter().zip(&column.template_of).zip(&mut shape_of)
+            {
+                if templates.hosts(template) <= rare
+                    && let Some(outline) = template::outline(value)
+                {
+                    let next = shapes.len() as u32;
+                    *place = *shapes.entry(outline).or_insert(next);
+                }
+            }
+            let mut values_of = vec![0usize; shapes.len()];
+            for &shape in &shape_of {
+                values_of.get_mut(shape as usize).into_iter().for_each(|values| *values += 1);
+            }
+            let mut outlines = Voices::new(shapes.len());
+            for (host, has) in numbered(all) {
+                let values = has.rows.iter().filter_map(|&(id, _)| self.cells(id).get(at));
+                for &shape in values.filter_map(|&value| shape_of.get(value as usize)) {
+                    outlines.count(shape, host);
+                }
+            }
+            let is_random = |shape: u32| {
+                let values = values_of.get(shape as usize).copied().unwrap_or_default();
+                outlines.hosts(shape) as usize >= FEWEST_RANDOM
+                    && values as f64 >= f64::from(outlines.hosts(shape)) * OWN_VALUES
+                    && f64::from(outlines.hosts(shape)) >= hosts as f64 * RANDOM_SHARE
+            };
+            let random: Vec<(usize, u32)> = shape_of
+                .iter()
+                .enumerate()
+                .filter(|&(_, &shape)| shape != u32::MAX && is_random(shape))
+                .map(|(value, &shape)| (value, shape))
+                .collect();
+            if let Some(column) = self.columns.get_mut(at) {
+                let first = column.templates_len as u32;
+                for (value, shape) in random {
+                    column
+                        .template_of
+                        .get_mut(value)
+                        .into_iter()
+                        .for_each(|template| *template = first + shape);
+                }
+                column.templates_len += shapes.len();
+            }
+        }
+    }
+
+    /// The numbers of an identity's values.
+    pub(crate) fn cells(&self, id: IdentityId) -> &[u32] {
+        let width = self.columns.len();
+        let start = id.0 as usize * width;
+        self.cells.get(start..start + width).unwrap_or_default()
+    }
+
+    pub(crate) fn row(&self, id: IdentityId) -> Option<Row<'a>> {
+        self.rows.get(id.0 as usize).copied().flatten()
+    }
+}
+
+/// Random names are on at least this share of the hosts, and on so many.
+const RANDOM_SHARE: f64 = 0.15;
+const FEWEST_RANDOM: usize = 6;
+/// And so many of those hosts have one of their own.
+const OWN_VALUES: f64 = 0.5;
+
+/// Numbers for lists of numbers.
+#[derive(Default)]
+pub(crate) struct Numbers {
+    index: HashMap<Vec<u32>, u32>,
+}
+
+impl Numbers {
+    pub(crate) fn number(&mut self, list: &[u32]) -> u32 {
+        if let Some(&known) = self.index.get(list) {
+            return known;
+        }
+        let number = self.index.len() as u32;
+        self.index.insert(list.to_vec(), number);
+        number
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+}

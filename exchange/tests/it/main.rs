@@ -1,0 +1,10 @@
+//! The crate as others use it: bundles in, answers and files out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where its ground is missing"
+)]
+
+mod fleet;
+mod query;

@@ -1,0 +1,3 @@
+//! Hostile bytes for the reader `rpm header`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| herdiff_fuzz::fuzz_one("rpm header", bytes));

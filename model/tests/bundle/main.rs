@@ -1,0 +1,9 @@
+//! Bundles as files.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod damage;
+mod fleet;
+mod journal;
+mod merge;
+mod mutation;
+mod sealed;

@@ -1,0 +1,123 @@
+//! `up`: a fleet to sweep by hand, in one of its forms, in front or in the background.
+
+mod compose;
+mod detach;
+mod simulated;
+mod sshd;
+
+use super::CommandError;
+use super::choice::{Choice, on_hosts};
+use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use herdiff_testbed::attack::Attack;
+use herdiff_testbed::fault::Fault;
+use herdiff_testbed::fleet::Noise;
+use herdiff_testbed::live::state::{Running, State, StateError, started};
+use herdiff_testbed::site::Site;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What a fleet is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Described hosts, served by one process; thousands of them
+    Simulated,
+    /// Containers: a bastion, web servers behind it, a database
+    Compose,
+    /// Hosts with a real sshd, in namespaces of this machine; needs root
+    Sshd,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help())]
+pub(crate) struct Arguments {
+    /// What the fleet is made of
+    #[arg(long, value_enum, default_value_t = Form::Simulated)]
+    form: Form,
+    /// Go on in the background; `herdiff-testbed down` ends it
+    #[arg(short, long)]
+    detach: bool,
+    /// How many hosts (of the web tier) to serve [default: 24, of containers 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    hosts: Option<u32>,
+    /// The image that containers are made from [default: herdiff-testbed-base if it is there, else debian:bookworm-slim]
+    #[arg(long, value_name = "IMAGE")]
+    base: Option<String>,
+    /// Another seed makes another fleet
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// Where to leave inventory, keys and configuration
+    #[arg(long, value_name = "DIR", default_value = "herdiff-fleet")]
+    dir: PathBuf,
+    /// Plant an attack on a host, on so many, or on a share of all; may be given again and again
+    #[arg(long, value_name = "HOST|N|N%=NAME", value_parser = on_hosts::<Attack>)]
+    attack: Vec<(Choice, Attack)>,
+    /// Let hosts misbehave; may be given again and again
+    #[arg(long, value_name = "HOST|N|N%=NAME", value_parser = on_hosts::<Fault>)]
+    fault: Vec<(Choice, Fault)>,
+    /// How many milliseconds the way to a host takes, of real sshd
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000))]
+    latency: u64,
+    /// How many kilobytes get through to a host in a second, of real sshd
+    #[arg(long, value_name = "KB", value_parser = clap::value_parser!(u64).range(1..))]
+    bandwidth: Option<u64>,
+    /// How different life has made the hosts
+    #[arg(long, default_value = "usual", value_parser = noise())]
+    noise: Noise,
+}
+
+/// The levels of noise by their names.
+pub(super) fn noise() -> impl TypedValueParser<Value = Noise> {
+    PossibleValuesParser::new(["usual", "hard"])
+        .map(|name| if name == "hard" { Noise::Hard } else { Noise::Usual })
+}
+
+pub(super) fn after_help() -> String {
+    let mut text = "Attacks:\n".to_owned();
+    for attack in Attack::ALL {
+        text += &format!("  {:<25}{} ({})\n", attack.name(), attack.story(), attack.techniques().join(", "));
+    }
+    text += "\nFaults:\n";
+    for fault in Fault::ALL {
+        text += &format!("  {:<25}the host {}\n", fault.name(), fault.meaning());
+    }
+    text + "\nExamples:
+  herdiff-testbed up --hosts 50 --attack web-03=setuid-shell --fault 5%=hang
+  herdiff-testbed up --form compose -d --hosts 10 --attack web-3=cron-implant"
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let site = Site::open(&arguments.dir)?;
+    make_room(&arguments.dir)?;
+    match arguments.form {
+        Form::Simulated | Form::Sshd if arguments.detach => detach::run(&site),
+        Form::Sshd => sshd::run(arguments, &site),
+        Form::Simulated => simulated::run(arguments, &site),
+        Form::Compose => compose::run(arguments, &site),
+    }
+}
+
+/// Forgets a fleet that is gone; refuses where one is up.
+fn make_room(directory: &Path) -> Result<(), CommandError> {
+    let state = match State::read(directory) {
+        Err(StateError::NoFleet(_)) => return Ok(()),
+        state => state.map_err(herdiff_testbed::live::LiveError::from)?,
+    };
+    if let Running::Simulated { pid, started: then, .. } | Running::Sshd { pid, started: then, .. } =
+        state.fleet
+        && started(pid) != Some(then)
+    {
+        super::down::sweep_up(&state, directory);
+        return Ok(());
+    }
+    Err(herdiff_testbed::live::LiveError::from(StateError::StillUp(directory.to_owned())).into())
+}
+
+/// How to visit it.
+fn tell(site: &Site, first: &str) {
+    println!("  inventory    {}", site.inventory().display());
+    println!("  key          {}", site.identity().display());
+    println!("  known hosts  {}", site.known_hosts().display());
+    println!("  ssh config   {}\n", site.ssh_config().display());
+    println!("  ssh -F {} {first} uptime", site.ssh_config().display());
+}

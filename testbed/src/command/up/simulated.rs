@@ -1,0 +1,90 @@
+//! Simulated hosts, served by this process until it is told to end.
+
+use super::{Arguments, tell};
+use crate::command::{
+    CommandError, choice, now, place_for_trees, raise_descriptor_limit, runtime, told_to_end,
+};
+use herdiff_testbed::fleet::{Fleet, FleetPlan, Noise};
+use herdiff_testbed::ground::{self, Trees};
+use herdiff_testbed::live::LiveError;
+use herdiff_testbed::live::state::{Running, State, started};
+use herdiff_testbed::serve::Farm;
+use herdiff_testbed::site::Site;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const USUAL_HOSTS: u32 = 24;
+/// How soon a fault that was asked for begins.
+const STEP: Duration = Duration::from_millis(100);
+
+pub(super) fn run(arguments: &Arguments, site: &Site) -> Result<ExitCode, CommandError> {
+    raise_descriptor_limit();
+    let hosts = arguments.hosts.unwrap_or(USUAL_HOSTS);
+    let plan =
+        FleetPlan { seed: arguments.seed, hosts, now: now(), noise: arguments.noise, ..FleetPlan::default() };
+    let mut fleet = Fleet::grow(&plan);
+    let names: Vec<String> = fleet.hosts.iter().map(|host| host.name.clone()).collect();
+    for (host, attack) in choice::spread(&arguments.attack, &names) {
+        fleet.plant(&host, attack)?;
+    }
+    let faults: BTreeMap<_, _> = choice::spread(&arguments.fault, &names).into_iter().collect();
+    let trees = Trees::write(&fleet, &place_for_trees(hosts))?;
+    runtime()?.block_on(async {
+        let farm = ground::serve(&fleet, &trees, &faults, site).await?;
+        let noise = if plan.noise == Noise::Hard { "hard" } else { "usual" };
+        let pid = std::process::id();
+        let mut state = State::new(Running::Simulated {
+            pid,
+            started: started(pid).unwrap_or(0),
+            trees: trees.directory().to_owned(),
+            plan: (plan.seed, hosts, plan.now, noise.to_owned()),
+        });
+        state.planted = fleet.planted.iter().map(|p| (p.host.clone(), p.attack.name().to_owned())).collect();
+        state.faults = faults.iter().map(|(host, fault)| (host.clone(), fault.name().to_owned())).collect();
+        crate::command::truth::write(site, &fleet.planted)?;
+        state.write(site.directory()).map_err(LiveError::from)?;
+        introduce(&fleet, site);
+        tokio::select! {
+            () = told_to_end() => {}
+            () = follow(&farm, site, &names) => {}
+        }
+        farm.stop().await;
+        site.forget_identity();
+        State::forget(site.directory());
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Does what `herdiff-testbed fault` has written down.
+async fn follow(farm: &Farm, site: &Site, names: &[String]) {
+    let mut known = State::read(site.directory()).ok();
+    loop {
+        tokio::time::sleep(STEP).await;
+        let Ok(state) = State::read(site.directory()) else { continue };
+        if known.as_ref() == Some(&state) {
+            continue;
+        }
+        for name in names {
+            farm.set_fault(name, state.faults.get(name).and_then(|fault| fault.parse().ok()));
+        }
+        known = Some(state);
+    }
+}
+
+fn introduce(fleet: &Fleet, site: &Site) {
+    let name = |host: Option<&herdiff_testbed::fleet::host::Host>| {
+        host.map(|host| host.name.clone()).unwrap_or_default()
+    };
+    let (first, last) = (name(fleet.hosts.first()), name(fleet.hosts.last()));
+    println!("{} hosts answer over SSH on loopback: {first} to {last}.", fleet.hosts.len());
+    println!("Commands run on this machine, as you; what is simulated is what Herdiff's probe sees.\n");
+    println!(
+        "  herdiff collect -i {} --identity {} --known-hosts {} -o fleet.herd",
+        site.inventory().display(),
+        site.identity().display(),
+        site.known_hosts().display()
+    );
+    tell(site, &first);
+    println!("\nCtrl-C ends them.");
+}
