@@ -12,8 +12,8 @@ use object_store::client::{CredentialProvider, HttpClient, HttpConnector};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 use object_store::{
-    ClientOptions, CopyMode, CopyOptions, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, PutPayload, WriteMultipart,
+    ClientOptions, CopyMode, CopyOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    WriteMultipart,
 };
 use std::io::Read;
 use std::sync::Arc;

@@ -65,7 +65,7 @@ impl Remote {
 pub(crate) fn open(path: &Path) -> Result<RemoteFile, Failure> {
     let Remote { calls, bucket, location } = Remote::of(path)?;
     let object = calls.runtime.block_on(bucket.object(&location.key, MOST));
-    let object = object
-        .map_err(|error| Failure::usage(format!("cannot open the bundle {location}")).why(error))?;
+    let object =
+        object.map_err(|error| Failure::usage(format!("cannot open the bundle {location}")).why(error))?;
     Ok(RemoteFile::new(calls, object))
 }

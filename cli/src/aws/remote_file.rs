@@ -43,7 +43,9 @@ impl RemoteFile {
         let bytes = self.calls.runtime.block_on(self.object.range(wanted)).map_err(io::Error::other)?;
         self.end = self.position + bytes.len() as u64;
         self.fetched.push_back((self.position, bytes));
-        while self.fetched.len() > 1 && self.fetched.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > KEPT {
+        while self.fetched.len() > 1
+            && self.fetched.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > KEPT
+        {
             self.fetched.pop_front();
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! The flags and the check of a bundle's signature, for the verb that verifies.
 
 use super::sign::beside;
-use crate::environment;
 use crate::bundle_source::Source;
+use crate::environment;
 use crate::error::Failure;
 use crate::exit::Exit;
 use herdiff_exchange::signature::{AllowedSigners, SignatureError, verify};

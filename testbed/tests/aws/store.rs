@@ -175,5 +175,8 @@ fn what_systems_manager_cannot_keep_is_not_promised() {
     assert_eq!(cloud.stand_in.calls().len(), 0, "it was refused too late");
     let (code, out, err) = cloud.sweep("root.herd", &["--become"]);
     assert_eq!(code, 0, "{out}{err}");
-    assert!(err.contains("--become changes nothing") || out.contains("--become changes nothing"), "{out}{err}");
+    assert!(
+        err.contains("--become changes nothing") || out.contains("--become changes nothing"),
+        "{out}{err}"
+    );
 }
