@@ -4,6 +4,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{print, say};
 use crate::screen::escape::escape;
+use crate::envelope::IdentityArgs;
 use crate::{bundle_file, environment};
 use herdiff_exchange::signature::{Agent, NAMESPACE, SigningKey, VerifyingKey, sign, sign_with_agent};
 use herdiff_model::bundle::Ending;
@@ -32,11 +33,13 @@ pub(crate) struct Args {
     /// Where the signature goes [default: BUNDLE.sig]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // What is damaged is not vouched for.
-    let bundle = bundle_file::read(&args.bundle)?;
+    let bundle = bundle_file::read(&args.bundle, &args.identity)?;
     let output = args.output.clone().unwrap_or_else(|| beside(&args.bundle));
     let file =
         File::open(&args.bundle).map_err(|error| Failure::file("open the bundle", &args.bundle, &error))?;
