@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::screen::escape::escape;
+use crate::envelope;
 use herdiff_model::bundle::BundleError;
 use std::fmt;
 use std::path::Path;
@@ -50,6 +51,7 @@ impl Failure {
             BundleError::TooOld { .. } => {
                 failure.next("`herdiff merge OLD -o NEW` writes what is in it in the format of this version")
             }
+            BundleError::Io(error) if herdiff_envelope::is_damage(error) => envelope::damaged(failure),
             BundleError::TooNew { .. }
             | BundleError::InUse
             | BundleError::Unfinished

@@ -9,10 +9,11 @@ mod layout;
 pub mod query;
 mod reading;
 pub mod signature;
+pub mod place;
 mod stored;
 pub mod text;
 mod value;
 
 pub use layout::{Column, Relation, Subject};
-pub use stored::Stored;
+pub use stored::{Source, Stored};
 pub use value::{Kind, Value};

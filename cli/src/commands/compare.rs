@@ -2,6 +2,7 @@
 
 use crate::bundle_file;
 use crate::commands::{accept, scope};
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::findings::Selection;
@@ -59,6 +60,8 @@ struct Choice {
     /// Show everything behind the finding with this id
     #[arg(long, value_name = "ID")]
     why: Option<String>,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 impl Choice {
@@ -113,14 +116,14 @@ impl std::str::FromStr for FailOn {
 }
 
 pub(crate) fn outliers(args: &OutliersArgs) -> Result<Exit, Failure> {
-    let bundle = bundle_file::read(&args.bundle)?;
+    let bundle = bundle_file::read(&args.bundle, &args.choice.identity)?;
     let report = herdiff_differ::outliers(&bundle, &bundle_file::tables()?, &args.choice.options()?);
     finish(&report, &args.choice, &[(&args.bundle, &bundle)])
 }
 
 pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
-    let baseline = bundle_file::read(&args.baseline)?;
-    let target = bundle_file::read(&args.target)?;
+    let baseline = bundle_file::read(&args.baseline, &args.choice.identity)?;
+    let target = bundle_file::read(&args.target, &args.choice.identity)?;
     let report = herdiff_differ::diff(&baseline, &target, &bundle_file::tables()?, &args.choice.options()?);
     finish(&report, &args.choice, &[(&args.target, &target), (&args.baseline, &baseline)])
 }

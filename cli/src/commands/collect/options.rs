@@ -2,9 +2,10 @@
 
 use super::transport::Transport;
 use super::{opened, secrets};
-use crate::bundle_file::Place;
+use crate::bundle_output::Place;
 use crate::commands::inventory::Sources;
 use crate::environment::{self, Home};
+use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::error::Failure;
 use crate::pack_file;
 use clap::ValueEnum;
@@ -13,6 +14,7 @@ use herdiff_collector::engine::{EngineChoice, Limits};
 use herdiff_collector::inventory::Target;
 use herdiff_collector::ssh::{Deadlines, HostKeyPolicy, SshConfig};
 use herdiff_collector::sweep::{Canary, SweepConfig};
+use herdiff_envelope::Recipients;
 use herdiff_model::pack::Pack;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +43,10 @@ pub(crate) struct Args {
     /// Visit only the hosts that were not reached in this bundle; with the same inventory, into a new bundle
     #[arg(long, value_name = "FILE.herd", conflicts_with = "resume")]
     failed_from: Option<PathBuf>,
+    #[command(flatten)]
+    recipients: RecipientArgs,
+    #[command(flatten)]
+    identity_of_bundle: IdentityArgs,
     /// Show no progress, only the result
     #[arg(short, long)]
     pub(super) quiet: bool,
@@ -192,6 +198,8 @@ pub(super) struct Plan {
     pub(super) config: SweepConfig,
     pub(super) transport: Transport,
     pub(super) output: PathBuf,
+    /// To whom it is encrypted.
+    pub(super) recipients: Option<Recipients>,
     /// Where that belongs in the end.
     pub(super) place: Place,
     /// Whether the bundle is there, and unfinished.
@@ -231,7 +239,7 @@ impl Args {
         let (hosts, found, transport) = (self.hosts.clone(), Default::default(), Transport::Ssh);
         let (mut inventory, sources) = self.sources.read(&hosts, found)?;
         if let Some(path) = &self.failed_from {
-            let failed = opened::failed_in(path)?;
+            let failed = opened::failed_in(path, &self.identity_of_bundle)?;
             inventory.targets.retain(|target| failed.contains(&target.host));
             if inventory.targets.is_empty() {
                 return Err(Failure::usage(format!("{} has no host to try again", path.display()))
@@ -297,8 +305,14 @@ impl Args {
                 .map(|hosts| Canary { hosts: usize::from(hosts), most_failed: self.pace.canary_failures }),
         };
         let output = self.resume.clone().or_else(|| self.output.clone());
-        let output = output.unwrap_or_else(environment::output_name);
+        let recipients = self.recipients.read()?;
+        let output = output.unwrap_or_else(|| environment::output_name(recipients.is_some()));
         let resume = self.resume.is_some();
+        if resume && recipients.is_some() {
+            return Err(Failure::usage("a sweep that is gone on with is encrypted to nobody")
+                .why("what is in its bundle already stands there in the clear")
+                .next("leave --recipient out, and encrypt the whole with `herdiff export --format herd`"));
+        }
         let pack = Arc::new(pack_file::to_ask(&self.queries.pack)?);
         let place = if resume { Place::here(&output)? } else { Place::of(&output)? };
         let output = place.local().to_owned();
@@ -308,6 +322,7 @@ impl Args {
             config,
             transport,
             output,
+            recipients,
             place,
             resume,
             sources,
