@@ -37,6 +37,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Collect(args) => commands::collect::run(*args),
+        Command::Baseline(args) => commands::baseline::run(&args),
         Command::Diff(args) => commands::compare::diff(&args),
         Command::Outliers(args) => commands::compare::outliers(&args),
         Command::Scope(args) => commands::scope::run(&args),
