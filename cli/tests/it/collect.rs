@@ -3,9 +3,15 @@
 
 use crate::support::{Place, told};
 use insta::assert_snapshot;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+
+/// A port at which nobody answers. It is below those that the system gives to tests that want any.
+fn closed_port() -> u16 {
+    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
 
 #[test]
 fn what_cannot_be_used_is_said_before_anything_is_visited() {
@@ -75,9 +81,7 @@ fn an_inventory_is_shown_as_it_is_understood() {
 #[test]
 fn a_fleet_that_is_not_there_ends_with_4_and_a_bundle_that_says_why() {
     let place = Place::new();
-    // Ports on which nobody listens: bound, and let go.
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (one, other) = (free(), free());
+    let (one, other) = (closed_port(), closed_port());
     std::fs::write(place.path("fleet.ini"), format!("[web]\nweb-01 ansible_host=127.0.0.1 ansible_port={one}\nweb-02 ansible_host=127.0.0.1 ansible_port={other}\n")).unwrap();
     let output = place.run(&["collect", "-i", "fleet.ini", "-o", "x.herd", "-u", "ada"]);
     insta::with_settings!({filters => vec![
@@ -110,12 +114,11 @@ fn an_interrupted_sweep_keeps_an_outcome_for_every_host() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(700));
-    let asked = Instant::now();
+    // By then it listens for signals.
+    silent.accept().unwrap();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", told(&output));
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     let shown = place.run(&["show", "x.herd", "--format", "json"]);
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!((&shown["outcomes"]["interrupted"], &shown["complete"]), (&6.into(), &true.into()), "{shown}");
@@ -145,7 +148,7 @@ fn saved_output_becomes_a_bundle() {
 #[test]
 fn a_password_is_neither_shown_nor_kept() {
     let place = Place::new();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = closed_port();
     std::fs::write(place.path("secret"), "hunter2\n").unwrap();
     std::fs::write(place.path("empty"), "").unwrap();
     let run = |line: &str| {
@@ -174,10 +177,7 @@ fn a_password_is_neither_shown_nor_kept() {
 fn a_stopped_sweep_goes_on_where_it_was() {
     let place = Place::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (port, free) = (
-        silent.local_addr().unwrap().port(),
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
-    );
+    let (port, free) = (silent.local_addr().unwrap().port(), closed_port());
     let hosts: String = (1..=4)
         .map(|n| {
             format!("web-{n} ansible_host=127.0.0.1 ansible_port={}\n", if n <= 2 { free } else { port })
@@ -189,10 +189,12 @@ fn a_stopped_sweep_goes_on_where_it_was() {
         .args(["collect", "-i", "fleet.ini", "-o", "x.herd", "-u", "ada"])
         .current_dir(place.0.path())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(900));
+    // A host is told of once it is in the bundle.
+    let said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert_eq!(said.filter(|line| line.contains("refused")).take(2).count(), 2);
     child.kill().unwrap();
     child.wait().unwrap();
     drop(silent);
