@@ -220,3 +220,71 @@ fn a_stopped_sweep_goes_on_where_it_was() {
     std::fs::write(place.path("no.herd"), "no").unwrap();
     assert_eq!(place.run(&["collect", "-i", "other.txt", "--resume", "no.herd"]).status.code(), Some(2));
 }
+
+/// The probe that was built with this command, which knows osqueryi's command line.
+const PROBE: &str = env!("HERDIFF_PROBE");
+
+const PACK: &str =
+    r#"{"queries":{"os":{"query":"SELECT name FROM os_version"},"users":{"query":"SELECT uid FROM users"}}}"#;
+
+fn receipt(place: &Place, bundle: &str) -> serde_json::Value {
+    let shown = place.run(&["show", bundle, "--hosts", "--format", "ndjson"]);
+    serde_json::from_slice(&shown.stdout).unwrap()
+}
+
+/// Without SSH: the same script, the same engine, the same bundle.
+#[test]
+fn this_machine_is_a_host_too() {
+    let place = Place::new();
+    std::fs::write(place.path("pack.conf"), PACK).unwrap();
+    let local = |more: &[&str]| {
+        let words = ["collect", "--transport", "local", "--engine", "probe", "--pack", "pack.conf", "-o"];
+        place.run(&[&words[..], more].concat())
+    };
+    let output = local(&["x.herd", "web-07"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let host = receipt(&place, "x.herd");
+    assert_eq!((&host["host"], &host["outcome"]), (&"web-07".into(), &"ok".into()), "{host}");
+    // Under its own name where none is given.
+    let own = Command::new("uname").arg("-n").output().unwrap();
+    let output = local(&["y.herd"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(receipt(&place, "y.herd")["host"], String::from_utf8(own.stdout).unwrap().trim());
+    let output = local(&["z.herd", "web-07", "web-08"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains("this machine is one host, and several are named"), "{}", told(&output));
+    assert!(!place.path("z.herd").exists());
+}
+
+#[test]
+fn an_osqueryi_of_ones_own_is_checked_and_pushed() {
+    let place = Place::new();
+    std::fs::write(place.path("pack.conf"), PACK).unwrap();
+    std::fs::create_dir_all(place.path("opt/osquery/bin")).unwrap();
+    std::fs::copy(PROBE, place.path("opt/osquery/bin/osqueryd")).unwrap();
+    let made =
+        Command::new("tar").args(["-czf", "osquery.tar.gz", "opt"]).current_dir(place.0.path()).status();
+    assert!(made.unwrap().success());
+    let sum = Command::new("sha256sum").arg("osquery.tar.gz").current_dir(place.0.path()).output().unwrap();
+    let sum = String::from_utf8(sum.stdout).unwrap()[..64].to_owned();
+    let collect = |more: &[&str]| {
+        let words = ["collect", "web-07", "--transport", "local", "--pack", "pack.conf", "--osquery"];
+        place.run(&[&words[..], &["osquery.tar.gz"], more].concat())
+    };
+    let output = collect(&["--osquery-sha256", &sum, "-o", "x.herd"]);
+    // Whoever is not root is told that osqueryi sees less.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", told(&output));
+    assert_eq!(receipt(&place, "x.herd")["engine"], "osqueryi");
+
+    for (more, why) in [
+        (&["--osquery-sha256", &"0".repeat(64)][..], "it is another file, or somebody changed it"),
+        (&[], "--osquery-sha256 <HEX>"),
+        (&["--osquery-sha256", &sum, "--osquery-sha256", &sum], "each --osquery needs its --osquery-sha256"),
+        (&["--osquery-sha256", &sum, "--engine", "probe"], "exclude each other"),
+    ] {
+        let output = collect(&[more, &["-o", "no.herd"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+        assert!(told(&output).contains(why), "{}", told(&output));
+        assert!(!place.path("no.herd").exists());
+    }
+}
