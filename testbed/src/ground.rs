@@ -1,6 +1,6 @@
 //! A fleet on the ground: its trees on disk, its hosts served, its files written.
 
-use crate::fault::Fault;
+use crate::fault::{Fault, FilesError, misdirect};
 use crate::fleet::Fleet;
 use crate::serve::{Farm, HostSpec, ServeError};
 use crate::site::{Site, SiteError, Way};
@@ -37,6 +37,9 @@ pub enum GroundError {
     /// No files.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// No fault in the files.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// A fault for nobody.
     #[error("there is no host `{0}` to give a fault to")]
     NoSuchHost(String),
@@ -92,5 +95,8 @@ pub async fn serve(
     let farm = Farm::start(fleet.hosts.iter().map(spec).collect(), key.public_key()).await?;
     let ways = farm.endpoints().iter().map(|endpoint| Way::straight(endpoint, &fleet.herd));
     site.describe(&ways.collect::<Result<Vec<_>, _>>()?)?;
+    for (host, fault) in faults {
+        misdirect(site, host, *fault)?;
+    }
     Ok(farm)
 }

@@ -7,15 +7,20 @@ mod command;
 mod group;
 mod host;
 pub mod keys;
+pub(crate) mod port;
+mod programs;
 mod session;
 
 use crate::fault::Fault;
 use host::Server;
+use programs::Programs;
+pub use programs::sweep_up;
 use russh::keys::PublicKey;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -78,10 +83,11 @@ impl Farm {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let mut endpoints = Vec::with_capacity(hosts.len());
         let mut faults = BTreeMap::new();
+        let programs = Arc::new(Programs::default());
         for spec in hosts {
             let (sender, fault) = watch::channel(spec.fault);
             faults.insert(spec.name.clone(), sender);
-            let server = Server::open(spec, sweep_key, fault, stop.clone(), tasks.clone())?;
+            let server = Server::open(spec, sweep_key, fault, programs.clone(), stop.clone(), tasks.clone())?;
             endpoints.push(server.endpoint());
             tasks.spawn(server.run());
         }

@@ -16,6 +16,7 @@ use herdiff_testbed::live::state::{Running, State, StateError, started};
 use herdiff_testbed::site::Site;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// What a fleet is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -77,9 +78,9 @@ pub(super) fn after_help() -> String {
     for attack in Attack::ALL {
         text += &format!("  {:<25}{} ({})\n", attack.name(), attack.story(), attack.techniques().join(", "));
     }
-    text += "\nFaults:\n";
+    text += "\nFaults, and what a sweep records of them:\n";
     for fault in Fault::ALL {
-        text += &format!("  {:<25}the host {}\n", fault.name(), fault.meaning());
+        text += &format!("  {:<25}the host {} ({})\n", fault.name(), fault.meaning(), fault.outcome());
     }
     text + "\nExamples:
   herdiff-testbed up --hosts 50 --attack web-03=setuid-shell --fault 5%=hang
@@ -111,6 +112,24 @@ fn make_room(directory: &Path) -> Result<(), CommandError> {
         return Ok(());
     }
     Err(herdiff_testbed::live::LiveError::from(StateError::StillUp(directory.to_owned())).into())
+}
+
+/// Does what `herdiff-testbed fault` has written down, for ever.
+async fn follow(site: &Site, names: &[String], set: impl Fn(&str, Option<Fault>)) {
+    /// How soon a fault that was asked for begins.
+    const STEP: Duration = Duration::from_millis(100);
+    let mut known = None;
+    loop {
+        if let Ok(state) = State::read(site.directory())
+            && known.as_ref() != Some(&state)
+        {
+            for name in names {
+                set(name, state.fault(name));
+            }
+            known = Some(state);
+        }
+        tokio::time::sleep(STEP).await;
+    }
 }
 
 /// How to visit it.

@@ -1,6 +1,6 @@
 //! Real sshd in namespaces, held by this process until it is told to end.
 
-use super::{Arguments, tell};
+use super::{Arguments, follow, tell};
 use crate::command::{CommandError, change, choice, runtime, told_to_end};
 use herdiff_testbed::live::LiveError;
 use herdiff_testbed::live::sshd::SshdFleet;
@@ -53,6 +53,9 @@ async fn serve(arguments: &Arguments, site: &Site, fleet: &SshdFleet) -> Result<
     );
     tell(site, fleet.names().first().map_or("web-1", String::as_str));
     println!("\nCtrl-C ends them.");
-    told_to_end().await;
+    tokio::select! {
+        () = told_to_end() => {}
+        () = follow(site, fleet.names(), |name, fault| fleet.set_fault(name, fault)) => {}
+    }
     Ok(())
 }
