@@ -4,41 +4,11 @@
 
 mod common;
 
-use common::{Place, becomes_true, in_memory, swept_as_faults_want, text};
+use common::{Place, Served, becomes_true, swept_as_faults_want, text};
 use herdiff_model::outcome::HostOutcomeKind;
 use herdiff_testbed::fault::{Fault, Provocation};
-use herdiff_testbed::fleet::{Fleet, FleetPlan};
-use herdiff_testbed::ground::{self, Trees};
-use herdiff_testbed::serve::Farm;
-use herdiff_testbed::site::Site;
 use std::collections::BTreeMap;
 use std::process::Stdio;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
-
-/// A fleet that is served by this process, in which hosts misbehave from the beginning.
-struct Served {
-    place: Place,
-    runtime: Runtime,
-    farm: Farm,
-    _trees: (Trees, TempDir),
-}
-
-impl Served {
-    fn new(hosts: u32, faults: &BTreeMap<String, Fault>) -> Self {
-        let fleet = Fleet::grow(&FleetPlan { hosts, ..FleetPlan::default() });
-        let (place, memory) = (Place::new(), in_memory());
-        let site = Site::open(&place.path("fleet")).unwrap();
-        let trees = Trees::write(&fleet, memory.path()).unwrap();
-        let runtime = Runtime::new().unwrap();
-        let farm = runtime.block_on(ground::serve(&fleet, &trees, faults, &site)).unwrap();
-        Self { place, runtime, farm, _trees: (trees, memory) }
-    }
-
-    fn stop(self) {
-        self.runtime.block_on(self.farm.stop());
-    }
-}
 
 /// A host for each.
 fn hosts(faults: &[Fault]) -> BTreeMap<String, Fault> {
@@ -61,7 +31,6 @@ fn every_fault_gives_its_outcome() {
     let blind = faults.iter().find(|(_, fault)| **fault == Fault::HalfBlind).unwrap().0;
     let failures = text(&place.herdiff(&["show", "others.herd", "--failures"]).stdout);
     assert!(failures.contains(blind) && failures.contains("no such table: no_such_"), "{failures}");
-    served.stop();
 }
 
 /// Walks over the list of outcomes; the match in [`Provocation::of`] does not compile where one is missing.
@@ -94,7 +63,6 @@ fn swept_in_peace() -> HostOutcomeKind {
     let served = Served::new(1, &BTreeMap::new());
     served.place.collect("x.herd", &[]);
     let outcome = outcome_of(&served.place, "x.herd", "web-01");
-    served.stop();
     outcome
 }
 
@@ -113,7 +81,6 @@ fn stopped(fault: Fault) -> HostOutcomeKind {
     assert!(common::succeeds("kill", &["-INT", &sweep.id().to_string()]));
     assert_eq!(sweep.wait().unwrap().code(), Some(130));
     let outcome = outcome_of(&served.place, "x.herd", "web-01");
-    served.stop();
     outcome
 }
 
@@ -138,6 +105,5 @@ fn damaged() -> HostOutcomeKind {
             }
         }
     }
-    served.stop();
     seen
 }

@@ -29,27 +29,17 @@ fn ssh_is_there() -> bool {
     there
 }
 
-/// A fleet that is served, with all that has to live as long.
-struct Served {
-    runtime: Runtime,
-    farm: Option<Farm>,
-    trees: Trees,
-    site: Site,
-    _directory: TempDir,
+fn served(hosts: u32, faults: &[(&str, Fault)]) -> Served {
+    Served::new(hosts, &faults.iter().map(|&(host, fault)| (host.to_owned(), fault)).collect())
 }
 
-impl Served {
-    fn new(hosts: u32, faults: &[(&str, Fault)]) -> Self {
-        let fleet = Fleet::grow(&FleetPlan { hosts, ..FleetPlan::default() });
-        let directory = in_memory();
-        let site = Site::open(&directory.path().join("site")).unwrap();
-        let trees = Trees::write(&fleet, directory.path()).unwrap();
-        let runtime = Runtime::new().unwrap();
-        let faults: BTreeMap<_, _> = faults.iter().map(|&(host, fault)| (host.to_owned(), fault)).collect();
-        let farm = runtime.block_on(ground::serve(&fleet, &trees, &faults, &site)).unwrap();
-        Self { runtime, farm: Some(farm), trees, site, _directory: directory }
-    }
+trait Visited {
+    fn ssh(&self, host: &str, command: &str) -> Command;
+    fn ssh_within(&self, seconds: &str, host: &str, command: &str) -> Command;
+    fn run(&self, host: &str, command: &str) -> Output;
+}
 
+impl Visited for Served {
     fn ssh(&self, host: &str, command: &str) -> Command {
         self.ssh_within("120", host, command)
     }
@@ -64,12 +54,6 @@ impl Served {
     fn run(&self, host: &str, command: &str) -> Output {
         self.ssh(host, command).stdin(Stdio::null()).output().unwrap()
     }
-
-    fn stop(&mut self) {
-        if let Some(farm) = self.farm.take() {
-            self.runtime.block_on(farm.stop());
-        }
-    }
 }
 
 /// Processes with a word in their command line, but for the client that has it there, too.
@@ -82,7 +66,7 @@ fn a_command_runs_with_streams_status_and_the_host_s_root() {
     if !ssh_is_there() {
         return;
     }
-    let served = Served::new(2, &[]);
+    let served = served(2, &[]);
     let output =
         served.run("web-02", "echo out; echo err >&2; cat \"$HERDIFF_PROBE_ROOT/etc/hostname\"; exit 7");
     assert_eq!(text(&output.stdout), "out\nweb-02\n", "{output:?}");
@@ -99,7 +83,7 @@ fn much_input_comes_back_whole() {
     if !ssh_is_there() {
         return;
     }
-    let served = Served::new(1, &[]);
+    let served = served(1, &[]);
     let mut child = served.ssh("web-01", "cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let sent: Vec<u8> = (0..24_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -116,7 +100,7 @@ fn nobody_else_gets_in() {
     if !ssh_is_there() {
         return;
     }
-    let served = Served::new(1, &[]);
+    let served = served(1, &[]);
     served.site.forget_identity();
     let other = Site::open(&served.site.directory().join("other")).unwrap();
     other.make_identity().unwrap();
@@ -133,7 +117,7 @@ fn a_killed_client_leaves_no_process_behind() {
     if !ssh_is_there() {
         return;
     }
-    let mut served = Served::new(1, &[]);
+    let mut served = served(1, &[]);
     let word = format!("86{:06}", std::process::id() % 1_000_000);
     let mut client = served.ssh("web-01", &format!("sleep {word} & sleep {word}")).spawn().unwrap();
     becomes_true("the command starts", || commands(&word).len() >= 2);
@@ -155,7 +139,7 @@ fn a_script_may_clean_up_when_its_client_is_gone() {
     if !ssh_is_there() {
         return;
     }
-    let served = Served::new(1, &[]);
+    let served = served(1, &[]);
     let place = served.trees.directory().join("private");
     let script = format!("mkdir {0}; echo ready; cat >/dev/null; sleep 0.2; rmdir {0}", place.display());
     let mut client = served.ssh("web-01", &script).stdin(Stdio::piped()).spawn().unwrap();
@@ -176,7 +160,7 @@ fn hosts_misbehave_as_they_were_told() {
         .map(|(place, &fault)| (format!("web-{:02}", place + 1), fault))
         .collect();
     let named: Vec<_> = faults.iter().map(|(host, fault)| (host.as_str(), *fault)).collect();
-    let served = Served::new(21, &named);
+    let served = served(21, &named);
     let long = "i=0; while [ $i -lt 9000 ]; do echo 0123456789; i=$((i+1)); done";
     for (host, fault) in named {
         let output = match fault {
@@ -240,10 +224,10 @@ fn faults_come_and_go_while_a_host_is_served() {
     if !ssh_is_there() {
         return;
     }
-    let served = Served::new(1, &[("web-01", Fault::Refuse)]);
-    let set = |fault| assert!(served.farm.as_ref().unwrap().set_fault("web-01", fault));
+    let served = served(1, &[("web-01", Fault::Refuse)]);
+    let set = |fault| assert!(served.farm().set_fault("web-01", fault));
     let fails_with = |words: &str| text(&served.run("web-01", "true").stderr).contains(words);
-    assert!(!served.farm.as_ref().unwrap().set_fault("web-02", None));
+    assert!(!served.farm().set_fault("web-02", None));
     assert!(fails_with("Connection refused"));
     for _ in 0..3 {
         set(None);

@@ -7,7 +7,11 @@
 
 use herdiff_model::outcome::HostOutcomeKind;
 use herdiff_testbed::fault::Fault;
+use herdiff_testbed::fleet::FleetPlan;
 use herdiff_testbed::generate::triage_pack;
+use herdiff_testbed::ground::{self, Trees};
+use herdiff_testbed::serve::Farm;
+use herdiff_testbed::site::Site;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -16,13 +20,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 pub(crate) const TESTBED: &str = env!("CARGO_BIN_EXE_herdiff-testbed");
 /// How long something may take that has to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-/// Limits that nothing which ends by itself runs into, on however busy a machine; few at a time, so that it is not busier.
+/// Limits that nothing which ends by itself runs into, on however busy a machine.
 pub(crate) const PATIENT: &[&str] =
-    &["--connect-timeout", "120", "--query-timeout", "200", "--host-timeout", "600", "--forks", "16"];
+    &["--connect-timeout", "120", "--query-timeout", "200", "--host-timeout", "600"];
 
 /// The real command, which `cargo test --workspace` builds beside the test bed's.
 pub(crate) fn herdiff() -> PathBuf {
@@ -93,7 +98,7 @@ impl Place {
 
     /// A sweep of the fleet in `fleet`, with patient limits; what is given is for options that have none there.
     pub(crate) fn collect(&self, bundle: &str, more: &[&str]) -> Output {
-        self.sweep(bundle, &[PATIENT, more].concat()).output().unwrap()
+        self.sweep(bundle, &[PATIENT, &["--forks", "16"], more].concat()).output().unwrap()
     }
 
     /// A sweep of the fleet in `fleet` with limits of the test's own, not started yet.
@@ -164,6 +169,44 @@ impl Drop for Fleet {
         if self.path("fleet/fleet.json").exists() {
             self.run(TESTBED, &["down", "--dir", "fleet"]);
         }
+    }
+}
+
+/// A fleet that is served by this process, in which hosts misbehave from the beginning.
+pub(crate) struct Served {
+    pub(crate) place: Place,
+    pub(crate) trees: Trees,
+    pub(crate) site: Site,
+    runtime: Runtime,
+    farm: Option<Farm>,
+    _memory: TempDir,
+}
+
+impl Served {
+    pub(crate) fn new(hosts: u32, faults: &BTreeMap<String, Fault>) -> Self {
+        let fleet = herdiff_testbed::fleet::Fleet::grow(&FleetPlan { hosts, ..FleetPlan::default() });
+        let (place, memory) = (Place::new(), in_memory());
+        let site = Site::open(&place.path("fleet")).unwrap();
+        let trees = Trees::write(&fleet, memory.path()).unwrap();
+        let runtime = Runtime::new().unwrap();
+        let farm = runtime.block_on(ground::serve(&fleet, &trees, faults, &site)).unwrap();
+        Self { place, trees, site, runtime, farm: Some(farm), _memory: memory }
+    }
+
+    pub(crate) fn farm(&self) -> &Farm {
+        self.farm.as_ref().unwrap()
+    }
+
+    pub(crate) fn stop(&mut self) {
+        if let Some(farm) = self.farm.take() {
+            self.runtime.block_on(farm.stop());
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
