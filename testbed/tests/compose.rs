@@ -12,7 +12,9 @@
 
 mod common;
 
-use common::{Fleet, becomes_true, not_tested, say_untested, succeeds, text};
+use common::{Fleet, becomes_true, not_tested, say_untested, succeeds, swept_as_faults_want, text};
+use herdiff_testbed::fault::Fault;
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -126,4 +128,31 @@ fn a_fleet_of_containers_is_swept_through_its_bastion_whatever_happens_to_it() {
     fleet.testbed(&["down"]);
     assert_eq!(left(&project), Vec::<String>::new());
     assert!(!fleet.path("fleet/id_ed25519").exists());
+}
+
+#[test]
+fn containers_misbehave_as_they_are_told() {
+    if !can_be_tested() {
+        return;
+    }
+    let count = Fault::ALL.len() + 1;
+    let fleet = Fleet::up("compose", &["--base", BASE, "--hosts", &count.to_string()]);
+    let faults: BTreeMap<String, Fault> =
+        Fault::ALL.iter().zip(1..).map(|(&fault, number)| (format!("web-{number}"), fault)).collect();
+    let words: Vec<String> = faults.iter().map(|(host, fault)| format!("{host}={fault}")).collect();
+    fleet.testbed(&[&["fault"], &words.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
+    let well = format!("web-{count}");
+    let outcomes = swept_as_faults_want(&fleet, &faults, &well);
+    for (host, fault) in &faults {
+        let outcome = outcomes[host].as_str();
+        let expected: &[&str] = match fault {
+            // It is the bastion that does not get there, and all it says is that.
+            Fault::NoAddress | Fault::Refuse | Fault::Kill => &["unreachable"],
+            // Who is in no network has no name there, either, and the bastion may look for that longer than we wait.
+            Fault::CutOff => &["unreachable", "timeout"],
+            other => &[other.outcome().code()],
+        };
+        assert!(expected.contains(&outcome), "{fault}: {outcome}");
+    }
+    assert_eq!(outcomes[&well], "ok");
 }

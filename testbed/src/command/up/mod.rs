@@ -29,6 +29,17 @@ pub(crate) enum Form {
     Sshd,
 }
 
+impl Form {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::Compose => "compose",
+            Self::Sshd => "sshd",
+        }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help())]
 pub(crate) struct Arguments {
