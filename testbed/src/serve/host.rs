@@ -103,8 +103,12 @@ impl Server {
             // A host that stands still or is cut off looks so through loopback, where the kernel always answers.
             Some(Fault::Silent | Fault::Freeze | Fault::CutOff) => {
                 self.tasks.spawn(async move {
-                    stop.cancelled().await;
-                    drop(stream);
+                    let mut nobody = tokio::io::sink();
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        // Until the client hangs up; what it says until then is heard by nobody.
+                        _ = tokio::io::copy(&mut stream, &mut nobody) => {}
+                    }
                 });
             }
             Some(Fault::NotSsh) => {

@@ -9,14 +9,14 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// Hosts that another process of this program serves.
-pub(super) struct Served {
+pub(crate) struct Served {
     child: Child,
     site: Site,
     directory: TempDir,
 }
 
 impl Served {
-    pub(super) fn start(form: Form, hosts: u32, faults: &[String]) -> Result<Self, CommandError> {
+    pub(crate) fn start(form: Form, hosts: u32, faults: &[String]) -> Result<Self, CommandError> {
         let directory = tempfile::tempdir()?;
         let site = Site::open(&directory.path().join("site"))?;
         let mut up = Command::new(std::env::current_exe()?);
@@ -36,30 +36,35 @@ impl Served {
         Ok(served)
     }
 
-    pub(super) fn site(&self) -> &Site {
+    pub(crate) fn site(&self) -> &Site {
         &self.site
     }
 
+    /// The process that serves them.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A place for files that the measured programs write.
-    pub(super) fn scratch(&self) -> &std::path::Path {
+    pub(crate) fn scratch(&self) -> &std::path::Path {
         self.directory.path()
     }
 
     /// A file there, for the measured programs to read.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<String, CommandError> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<String, CommandError> {
         let path = self.scratch().join(name);
         std::fs::write(&path, text)?;
         Ok(path.display().to_string())
     }
 
     /// The names of the hosts, one a line.
-    pub(super) fn names(&self) -> Result<String, CommandError> {
+    pub(crate) fn names(&self) -> Result<String, CommandError> {
         let inventory = std::fs::read_to_string(self.site.inventory())?;
         let hosts = inventory.lines().filter_map(|line| line.split_once(" ansible_host="));
         Ok(hosts.map(|(name, _)| format!("{name}\n")).collect())
     }
 
-    pub(super) fn stop(mut self) -> Result<(), CommandError> {
+    pub(crate) fn stop(mut self) -> Result<(), CommandError> {
         self.end();
         self.child.wait()?;
         Ok(())

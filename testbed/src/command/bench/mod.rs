@@ -3,7 +3,7 @@
 //! Three processes are kept apart: the one that serves the hosts, the one that is measured, and the one that measures. Wall
 //! time on one machine says little, since the servers want the same processors; CPU per host is the figure to compare.
 
-mod fleet;
+pub(super) mod fleet;
 mod jobs;
 pub(crate) mod measure;
 mod peers;
@@ -16,7 +16,7 @@ use jobs::{Job, Limits, Run};
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
@@ -62,14 +62,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     raise_descriptor_limit();
     let herdiff = Herdiff::beside_us()?;
-    let probe = match &arguments.probe {
-        Some(probe) => probe.clone(),
-        None => jobs::built_probe().ok_or_else(|| {
-            CommandError::NotAsExpected(
-                "the probe that `herdiff` was built with is not there; name one with --probe".to_owned(),
-            )
-        })?,
-    };
+    let probe = probe(arguments.probe.as_deref())?;
     let limits =
         Limits { forks: arguments.forks, connect: arguments.connect_timeout, host: arguments.host_timeout };
     println!("{}", setting(arguments, &probe));
@@ -103,6 +96,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The probe to push: this one, or the one that `herdiff` was built with.
+pub(super) fn probe(named: Option<&Path>) -> Result<PathBuf, CommandError> {
+    named.map(Path::to_owned).or_else(jobs::built_probe).ok_or_else(|| {
+        CommandError::NotAsExpected(
+            "the probe that `herdiff` was built with is not there; name one with --probe".to_owned(),
+        )
+    })
+}
+
 /// Measures a job several times; the run with the median of CPU time.
 fn median(
     arguments: &Arguments,
@@ -127,7 +129,7 @@ fn median(
     runs.into_iter().nth(middle).ok_or_else(|| CommandError::NotAsExpected("nothing was measured".to_owned()))
 }
 
-fn setting(arguments: &Arguments, probe: &std::path::Path) -> String {
+fn setting(arguments: &Arguments, probe: &Path) -> String {
     let size = std::fs::metadata(probe).map_or(0, |probe| probe.len());
     format!(
         "{} hosts on loopback, {} at a time, median of {}; {} processors; probe of {:.1} MB; faults: {}\n{}\n",
