@@ -214,6 +214,8 @@ fn mistakes_are_answered_with_what_there_is() {
     );
     let (code, said) = run(&["up", "--fault", "web-99=hang"]);
     assert!(code == Some(2) && said.contains("there is no host `web-99` to give a fault to"), "{said}");
+    let (code, said) = run(&["up", "--form", "compose", "--cut-after", "9"]);
+    assert!(code == Some(2) && said.contains("the lines to containers cannot be shaped"), "{said}");
     let (code, said) = run(&["up", "--attack", "web-01=none"]);
     assert!(code == Some(2) && said.contains("there are: cron-implant, "), "{said}");
 }

@@ -107,3 +107,24 @@ fn damaged() -> HostOutcomeKind {
     }
     seen
 }
+
+/// A line that is cut at a byte: wherever that is, the host has an outcome, and what was cut is no answer.
+#[test]
+fn a_line_that_is_cut_at_any_byte_leaves_an_outcome() {
+    // In the greeting, while keys are agreed on, in the script, in the engine.
+    for (bytes, outcomes) in [
+        ("10", &["unreachable", "protocol"][..]),
+        ("1200", &["unreachable", "protocol"]),
+        ("4000", &["unreachable"]),
+        ("500000", &["unreachable"]),
+    ] {
+        let fleet = common::Fleet::up("simulated", &["--hosts", "2", "--cut-after", bytes]);
+        let output = fleet.collect("x.herd", &[]);
+        assert_eq!(output.status.code(), Some(4), "{bytes}: {output:?}");
+        let seen = fleet.outcomes("x.herd");
+        assert!(
+            seen.len() == 2 && seen.values().all(|o| outcomes.contains(&o.as_str())),
+            "{bytes}: {seen:?}"
+        );
+    }
+}

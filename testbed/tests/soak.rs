@@ -9,7 +9,8 @@ use common::{Place, TESTBED, text};
 #[test]
 fn sweeps_over_hosts_that_misbehave_leave_nothing() {
     let place = Place::new();
-    let faults = "1=refuse 1=silent 1=not-ssh 1=reject-key 1=hang 1=half-blind 1=garbage 1=half-answer 1=endless";
+    let faults =
+        "1=refuse 1=silent 1=not-ssh 1=reject-key 1=hang 1=half-blind 1=garbage 1=half-answer 1=endless";
     let faults: Vec<&str> = faults.split(' ').flat_map(|fault| ["--fault", fault]).collect();
     // Outcomes are not what this is about: a deadline may come early.
     let soak = ["soak", "--sweeps", "5", "--hosts", "24", "--host-timeout", "5"];

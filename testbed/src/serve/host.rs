@@ -148,7 +148,7 @@ async fn talk(config: Arc<server::Config>, stream: TcpStream, session: Session, 
 }
 
 /// Whether the kernel is to refuse connections for it.
-fn is_closed(fault: Option<Fault>) -> bool {
+pub(super) fn is_closed(fault: Option<Fault>) -> bool {
     matches!(fault, Some(Fault::Refuse | Fault::Kill))
 }
 

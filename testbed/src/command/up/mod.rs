@@ -13,6 +13,7 @@ use herdiff_testbed::attack::Attack;
 use herdiff_testbed::fault::Fault;
 use herdiff_testbed::fleet::Noise;
 use herdiff_testbed::live::state::{Running, State, StateError, started};
+use herdiff_testbed::relay::Shape;
 use herdiff_testbed::site::Site;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -67,15 +68,30 @@ pub(crate) struct Arguments {
     /// Let hosts misbehave; may be given again and again
     #[arg(long, value_name = "HOST|N|N%=NAME", value_parser = on_hosts::<Fault>)]
     fault: Vec<(Choice, Fault)>,
-    /// How many milliseconds the way to a host takes, of real sshd
+    /// How many milliseconds the way to a host takes, each way; not of containers
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000))]
     latency: u64,
-    /// How many kilobytes get through to a host in a second, of real sshd
+    /// How many kilobytes get through to a host in a second, each way; not of containers
     #[arg(long, value_name = "KB", value_parser = clap::value_parser!(u64).range(1..))]
     bandwidth: Option<u64>,
+    /// After how many bytes a connection is cut, both directions together; not of containers
+    #[arg(long, value_name = "BYTES")]
+    cut_after: Option<u64>,
     /// How different life has made the hosts
     #[arg(long, default_value = "usual", value_parser = noise())]
     noise: Noise,
+}
+
+impl Arguments {
+    /// What the lines to the hosts are like.
+    fn shape(&self) -> Shape {
+        Shape {
+            latency: Duration::from_millis(self.latency),
+            bytes_per_second: self.bandwidth.map(|kilobytes| kilobytes * 1000),
+            cut_after: self.cut_after,
+            ..Shape::default()
+        }
+    }
 }
 
 /// The levels of noise by their names.
@@ -105,6 +121,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         Form::Simulated | Form::Sshd if arguments.detach => detach::run(&site),
         Form::Sshd => sshd::run(arguments, &site),
         Form::Simulated => simulated::run(arguments, &site),
+        // It would have to be kept going by somebody: containers are left to themselves.
+        Form::Compose if arguments.shape() != Shape::default() => Err(CommandError::NotStarted(
+            "the lines to containers cannot be shaped: leave out --latency, --bandwidth and --cut-after"
+                .to_owned(),
+        )),
         Form::Compose => compose::run(arguments, &site),
     }
 }

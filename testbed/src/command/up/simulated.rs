@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Arguments, site: &Site) -> Result<ExitCode, Comman
     let faults: BTreeMap<_, _> = choice::spread(&arguments.fault, &names).into_iter().collect();
     let trees = Trees::write(&fleet, &place_for_trees(hosts))?;
     runtime()?.block_on(async {
-        let farm = ground::serve(&fleet, &trees, &faults, site).await?;
+        let farm = ground::serve_through(&fleet, &trees, &faults, site, arguments.shape()).await?;
         let noise = if plan.noise == Noise::Hard { "hard" } else { "usual" };
         let pid = std::process::id();
         let mut state = State::new(Running::Simulated {

@@ -5,21 +5,15 @@ use crate::command::{CommandError, change, choice, runtime, told_to_end};
 use herdiff_testbed::live::LiveError;
 use herdiff_testbed::live::sshd::SshdFleet;
 use herdiff_testbed::live::state::{Running, State, started};
-use herdiff_testbed::relay::Shape;
 use herdiff_testbed::site::Site;
 use std::process::ExitCode;
-use std::time::Duration;
 
 const USUAL_HOSTS: u32 = 5;
 
 pub(super) fn run(arguments: &Arguments, site: &Site) -> Result<ExitCode, CommandError> {
-    let shape = Shape {
-        latency: Duration::from_millis(arguments.latency),
-        bytes_per_second: arguments.bandwidth.map(|kilobytes| kilobytes * 1000),
-        ..Shape::default()
-    };
     runtime()?.block_on(async {
-        let mut fleet = SshdFleet::up(site, arguments.hosts.unwrap_or(USUAL_HOSTS), shape).await?;
+        let mut fleet =
+            SshdFleet::up(site, arguments.hosts.unwrap_or(USUAL_HOSTS), arguments.shape()).await?;
         let told = serve(arguments, site, &fleet).await;
         fleet.down().await;
         site.forget_identity();
