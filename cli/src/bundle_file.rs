@@ -1,5 +1,8 @@
 //! Bundles on disk: opened with everything that can be wrong said, created without ever overwriting one.
 
+#[cfg(not(feature = "aws"))]
+use crate::bundle_source::without_aws;
+use crate::bundle_source::{Source, is_remote};
 use crate::error::Failure;
 use crate::output::say;
 use herdiff_exchange::Stored;
@@ -12,16 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Reads and checks a whole bundle.
 pub(crate) fn read(path: &Path) -> Result<Bundle, Failure> {
-    let file = opened(path)?;
+    let file = Source::open(path)?;
     Bundle::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| Failure::bundle(path, &error))
-}
-
-/// A file here, or a copy of what is in S3.
-fn opened(path: &Path) -> Result<File, Failure> {
-    if is_remote(path) {
-        return fetch(path);
-    }
-    File::open(path).map_err(|error| Failure::file("open the bundle", path, &error))
 }
 
 /// Reads one host, with all its visits; of a sealed bundle nothing but what it needs.
@@ -36,9 +31,9 @@ pub(crate) fn read_without_rows(path: &Path) -> Result<Bundle, Failure> {
 
 fn read_part(
     path: &Path,
-    part: impl FnOnce(&mut Archive<BufReader<File>>) -> Result<Bundle, BundleError>,
+    part: impl FnOnce(&mut Archive<BufReader<Source>>) -> Result<Bundle, BundleError>,
 ) -> Result<Bundle, Failure> {
-    let file = opened(path)?;
+    let file = Source::open(path)?;
     let unreadable = |error: BundleError| Failure::bundle(path, &error);
     // What cannot be gone back in, a pipe, is read whole.
     match Archive::open(BufReader::new(file)) {
@@ -50,17 +45,12 @@ fn read_part(
 
 /// Opens a bundle to read of it what is asked for.
 pub(crate) fn open(path: &Path) -> Result<Stored, Failure> {
-    let file = opened(path)?;
+    let file = Source::open(path)?;
     Stored::open(file).map_err(|error| Failure::bundle(path, &error))
 }
 
 /// Creates a bundle that only its owner can read: it holds what an attacker would like to know.
 pub(crate) fn create(path: &Path) -> Result<File, Failure> {
-    if is_remote(path) {
-        return Err(Failure::usage(format!("cannot write {}", path.display()))
-            .why("only `herdiff collect` writes to S3 by itself")
-            .next("write a file, and copy it there"));
-    }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
         let failure = Failure::file("create the bundle", path, &error);
         match error.kind() {
@@ -138,40 +128,23 @@ impl Place {
     }
 }
 
-fn is_remote(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().starts_with(b"s3://")
-}
-
-#[cfg(feature = "aws")]
-fn fetch(path: &Path) -> Result<File, Failure> {
-    crate::aws::fetch(path)
-}
-
-#[cfg(not(feature = "aws"))]
-fn fetch(path: &Path) -> Result<File, Failure> {
-    Err(without_aws(path))
-}
-
-#[cfg(not(feature = "aws"))]
-fn without_aws(path: &Path) -> Failure {
-    Failure::usage(format!("cannot use {}", path.display()))
-        .why("this herdiff was built without AWS")
-        .next("build it with `cargo build --release --features aws`, or copy the bundle")
-}
-
 /// Writes a bundle that is only worth keeping when it is whole: where that fails, nothing is left of it.
 pub(crate) fn write_sealed<T>(
     path: &Path,
     write: impl FnOnce(&File) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let file = create(path)?;
+    let place = Place::of(path)?;
+    let local = place.local();
+    let file = create(local)?;
     let written = write(&file).and_then(|written| {
-        file.sync_all().map_err(|error| Failure::file("write the bundle", path, &error))?;
+        file.sync_all().map_err(|error| Failure::file("write the bundle", local, &error))?;
         Ok(written)
     });
     if written.is_err() {
-        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_file(local);
+        return written;
     }
+    place.keep()?;
     written
 }
 

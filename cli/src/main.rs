@@ -5,6 +5,7 @@ mod args;
 #[cfg(feature = "aws")]
 mod aws;
 mod bundle_file;
+mod bundle_source;
 mod commands;
 mod environment;
 mod error;

@@ -22,11 +22,11 @@ pub(crate) fn deviations<'a>(
         let (Some(clean), Some(asked)) = (baseline.ask(name), target.ask(name)) else { continue };
         // The trusted side says how rows are compared: a target's pack could call everything volatile.
         let trusted = baseline.bundle.pack.queries().iter().find(|known| known.name == query.name);
-        let knowledge = tables.of_rows(trusted.unwrap_or(query), clean.table.shapes());
+        let knowledge = tables.of_rows(trusted.unwrap_or(query), clean.usual_shape());
         let compared = Compared::of(&[&clean, &asked], &knowledge);
-        let mut identities = Identities::new();
-        let reference = Reference::of(identities.take_in(&clean, &compared), clean);
-        let hosts = identities.take_in(&asked, &compared);
+        let (identities, mut hosts) = Identities::of(&[&clean, &asked], &compared);
+        let (Some(hosts), Some(known)) = (hosts.pop(), hosts.pop()) else { continue };
+        let reference = Reference::of(known, clean);
         let sides = [(&reference.asked, &*reference.hosts), (&asked, &*hosts)];
         let usual = Usual::learn(&sides, identities.len(), &compared, &knowledge);
         let other_columns = other_columns(&hosts);

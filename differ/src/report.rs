@@ -184,8 +184,14 @@ impl Report {
     ) -> Self {
         let mut ranked: Vec<(&Seen<'_>, &Story)> =
             seen.iter().flat_map(|seen| seen.stories.iter().map(move |story| (seen, story))).collect();
-        // The sort is stable, and what comes in is in the order of herds, queries and rows.
-        ranked.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score));
+        // The sort is stable, and what comes in is in the order of herds, queries and identities.
+        let hosts = |seen: &Seen<'_>, story: &Story| -> Vec<usize> {
+            let first = story.members.first().and_then(|&n| seen.deviations.get(n));
+            first.map(|deviation| deviation.hosts.clone()).unwrap_or_default()
+        };
+        ranked.sort_by(|(seen, a), (other, b)| {
+            b.score.total_cmp(&a.score).then_with(|| hosts(seen, a).cmp(&hosts(other, b)))
+        });
         if !options.accepted.is_empty() {
             let all = ranked.len();
             ranked.retain(|(seen, story)| !seen.id(story).is_some_and(|id| options.accepted.holds(&id)));

@@ -8,9 +8,13 @@ use herdiff_model::outcome::{QueryOutcome, RowSet};
 use herdiff_model::pack::Pack;
 use herdiff_model::snapshot::QueryId;
 use herdiff_model::sweep::SweepFacts;
-use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Read, Seek};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a bundle is read from.
+pub trait Source: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Source for T {}
 
 /// A bundle that was opened. Cloning it is cheap.
 #[derive(Clone)]
@@ -25,7 +29,7 @@ struct Inner {
     answers: Vec<Mutex<Option<Arc<QueryAnswers>>>>,
     outcomes: Mutex<Option<Arc<Outcomes>>>,
     /// Where the rest is read from; `None` where all was read.
-    archive: Option<Mutex<Archive<BufReader<File>>>>,
+    archive: Option<Mutex<Archive<BufReader<Box<dyn Source>>>>>,
 }
 
 impl std::fmt::Debug for Stored {
@@ -46,13 +50,14 @@ pub(crate) struct Told {
 }
 
 impl Stored {
-    /// Opens a bundle's file.
+    /// Opens a bundle.
     ///
     /// # Errors
     /// When it is no bundle, or damaged where it was looked at.
-    pub fn open(mut file: File) -> Result<Self, BundleError> {
-        let reader = BufReader::with_capacity(1 << 18, file.try_clone()?);
-        if let Some(mut archive) = Archive::open(reader)? {
+    pub fn open(mut source: impl Source + 'static) -> Result<Self, BundleError> {
+        if Archive::is_sealed(&mut source)? {
+            let reader = BufReader::with_capacity(1 << 18, Box::new(source) as Box<dyn Source>);
+            let Some(mut archive) = Archive::open(reader)? else { return Err(BundleError::NotABundle) };
             let visits = archive.hosts()?;
             let pack = archive.pack().clone();
             return Ok(Self(Arc::new(Inner {
@@ -65,8 +70,8 @@ impl Stored {
                 archive: Some(Mutex::new(archive)),
             })));
         }
-        file.rewind()?;
-        Ok(Self::new(Bundle::read(BufReader::with_capacity(1 << 20, file))?))
+        source.rewind()?;
+        Ok(Self::new(Bundle::read(BufReader::with_capacity(1 << 20, source))?))
     }
 
     /// A bundle that was read whole.

@@ -130,6 +130,10 @@ pub(crate) struct CollectArgs {
 }
 
 impl CollectArgs {
+    pub(crate) fn over_ssm(&self) -> bool {
+        self.transport == Way::Ssm
+    }
+
     /// What is to be read of the hosts on the command line, the instances, and the way to them.
     pub(crate) fn look(&self, hosts: &[String]) -> Result<(Vec<String>, Named, Transport), Failure> {
         if self.transport == Way::Ssh {

@@ -1,6 +1,7 @@
 //! `herdiff verify`: whether a bundle is what was written, and what to do when it is not.
 
 use super::signature::{self, SignatureArgs};
+use crate::bundle_source::Source;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{Format, count, json, print};
@@ -11,7 +12,6 @@ use herdiff_model::bundle::{
 };
 use herdiff_model::sweep::SweepFacts;
 use serde_json::json;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -57,9 +57,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::file("open the bundle", path, &error))?;
-    Ok(BufReader::with_capacity(1 << 20, file))
+fn open(path: &Path) -> Result<BufReader<Source>, Failure> {
+    Ok(BufReader::with_capacity(1 << 20, Source::open(path)?))
 }
 
 fn show(text: impl AsRef<[u8]>) -> Result<(), Failure> {

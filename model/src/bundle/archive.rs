@@ -58,18 +58,14 @@ pub struct QueryAnswers {
 }
 
 impl<R: Read + Seek> Archive<R> {
+    /// Whether it is a sealed bundle, by its two ends; nothing is checked.
+    pub fn is_sealed(source: &mut R) -> Result<bool, BundleError> {
+        Ok(ends(source)?.is_some())
+    }
+
     /// Reads the index of a sealed bundle; `None` where it is a bundle of another form, which can only be read whole.
     pub fn open(mut source: R) -> Result<Option<Self>, BundleError> {
-        source.rewind()?;
-        let Some(preamble) = read::sealable_preamble(&mut source)? else { return Ok(None) };
-        let length = source.seek(SeekFrom::End(0))?;
-        let Some(at) = length.checked_sub(TRAILER_LENGTH as u64).filter(|&at| at >= PREAMBLE as u64) else {
-            return Ok(None);
-        };
-        source.seek(SeekFrom::Start(at))?;
-        let mut trailer = Vec::new();
-        source.by_ref().take(TRAILER_LENGTH as u64).read_to_end(&mut trailer)?;
-        let Some(start) = read_trailer(&trailer).filter(|&start| start < at) else { return Ok(None) };
+        let Some(Ends { preamble, length, start, at }) = ends(&mut source)? else { return Ok(None) };
         let tag = tag_of(&preamble);
         let (sweep, index) =
             (frame_at(&mut source, tag, 0, PREAMBLE as u64)?, frame_at(&mut source, tag, u32::MAX, start)?);
@@ -297,6 +293,30 @@ impl FramePayload {
         let of_hosts = FrameKind::Hosts as u8..=FrameKind::Own as u8;
         of_hosts.contains(&self.kind) && (self.first..self.first.saturating_add(self.hosts)).contains(&host)
     }
+}
+
+/// What the two ends of a sealed bundle say.
+struct Ends {
+    preamble: [u8; PREAMBLE],
+    /// Of the whole file.
+    length: u64,
+    /// Where the index starts, and where it ends.
+    start: u64,
+    at: u64,
+}
+
+fn ends<R: Read + Seek>(source: &mut R) -> Result<Option<Ends>, BundleError> {
+    source.rewind()?;
+    let Some(preamble) = read::sealable_preamble(source)? else { return Ok(None) };
+    let length = source.seek(SeekFrom::End(0))?;
+    let Some(at) = length.checked_sub(TRAILER_LENGTH as u64).filter(|&at| at >= PREAMBLE as u64) else {
+        return Ok(None);
+    };
+    source.seek(SeekFrom::Start(at))?;
+    let mut trailer = Vec::new();
+    source.by_ref().take(TRAILER_LENGTH as u64).read_to_end(&mut trailer)?;
+    let start = read_trailer(&trailer).filter(|&start| start < at);
+    Ok(start.map(|start| Ends { preamble, length, start, at }))
 }
 
 /// The frame at a place; of any number where it is `u32::MAX`.

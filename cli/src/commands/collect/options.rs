@@ -201,13 +201,32 @@ pub(super) struct Plan {
     pub(super) notes: Vec<String>,
 }
 
+#[cfg(feature = "aws")]
+impl PaceArgs {
+    /// What cannot be kept is not promised: commands go to fifty instances at a time, and agents fetch them when they do.
+    fn refuse_over_ssm(&self) -> Result<(), Failure> {
+        let given = [("--rate", self.rate.is_some()), ("--canary", self.canary.is_some())];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(Failure::usage(format!("{flag} does not go with --transport ssm"))
+                .why("Systems Manager hands commands to fifty instances at a time")
+                .next("visit some by themselves first (--instance), or limit the calls (--aws-rate)")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The probe for this machine's architecture, built with this command.
 const PROBE: &[u8] = include_bytes!(env!("HERDIFF_PROBE"));
 
 impl Args {
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
         #[cfg(feature = "aws")]
-        let (hosts, found, transport) = self.aws.look(&self.hosts)?;
+        let (hosts, found, transport) = {
+            if self.aws.over_ssm() {
+                self.pace.refuse_over_ssm()?;
+            }
+            self.aws.look(&self.hosts)?
+        };
         #[cfg(not(feature = "aws"))]
         let (hosts, found, transport) = (self.hosts.clone(), Default::default(), Transport::Ssh);
         let (mut inventory, sources) = self.sources.read(&hosts, found)?;
@@ -247,7 +266,12 @@ impl Args {
                     ..self.reach.ssh(&mut notes)?
                 },
                 #[cfg(feature = "aws")]
-                Transport::Ssm(_) => SshConfig::default(),
+                Transport::Ssm(_) => {
+                    if self.reach.r#become {
+                        notes.push("--become changes nothing: Systems Manager runs as root".to_owned());
+                    }
+                    SshConfig::default()
+                }
             },
             privilege: match (self.reach.r#become, self.reach.become_method) {
                 (false, _) => Privilege::AsIs,
