@@ -93,17 +93,24 @@ impl Place {
     }
 }
 
+/// What was written, and how many bytes it has where it is kept.
+pub(crate) struct Written<T> {
+    pub(crate) what: T,
+    pub(crate) bytes: u64,
+}
+
 /// Writes a bundle that is only worth keeping when it is whole: until then it stands beside its name, and where writing fails nothing
 /// is left of it.
 pub(crate) fn write_sealed<T>(
     path: &Path,
     recipients: Option<&Recipients>,
     write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+) -> Result<Written<T>, Failure> {
     let place = Place::of(path)?;
-    let written = write_whole(place.local(), recipients, write)?;
+    let what = write_whole(place.local(), recipients, write)?;
+    let bytes = place.local().metadata().map_or(0, |metadata| metadata.len());
     place.keep()?;
-    Ok(written)
+    Ok(Written { what, bytes })
 }
 
 fn write_whole<T>(

@@ -146,7 +146,7 @@ fn create(
             .map_err(|error| Failure::usage("cannot write the candidate").why(error))
     })?;
     let mut text =
-        format!("candidate  {} ({})\nseal       {}\n", shown(&path), count(number, "host"), sealed.seal);
+        format!("candidate  {} ({})\nseal       {}\n", shown(&path), count(number, "host"), sealed.what.seal);
     if without > 0 {
         text +=
             &format!("{} of them without rows: nothing is known to be good there.\n", count(without, "host"));
