@@ -107,7 +107,10 @@ pub(crate) fn write_sealed<T>(
     }
     // Said before the work and not after it.
     if path.symlink_metadata().is_ok() {
-        return Err(not_created(path, &io::Error::from_raw_os_error(rustix::io::Errno::EXIST.raw_os_error())));
+        return Err(not_created(
+            path,
+            &io::Error::from_raw_os_error(rustix::io::Errno::EXIST.raw_os_error()),
+        ));
     }
     let failed = |error: io::Error| Failure::file("write the bundle", path, &error);
     let place = Growing::file(path).map_err(|error| not_created(path, &error))?;

@@ -41,9 +41,9 @@ impl RecipientArgs {
             })?;
         }
         for path in &self.recipients_file {
-            let unusable = || Failure::usage(format!("cannot encrypt to the recipients in {}", path.display()));
-            let text =
-                read(path).map_err(|error| Failure::file("read the recipients in", path, &error))?;
+            let unusable =
+                || Failure::usage(format!("cannot encrypt to the recipients in {}", path.display()));
+            let text = read(path).map_err(|error| Failure::file("read the recipients in", path, &error))?;
             recipients
                 .add_lines(&text)
                 .map_err(|(line, error)| unusable().why(format!("line {line}: {error}")))?;
@@ -63,14 +63,16 @@ impl IdentityArgs {
             let unusable = |error: &IdentityError| {
                 Failure::usage(format!("cannot use the key {}", path.display())).why(error)
             };
-            let text =
-                read(path).map(Zeroizing::new).map_err(|error| Failure::file("read the key", path, &error))?;
+            let text = read(path)
+                .map(Zeroizing::new)
+                .map_err(|error| Failure::file("read the key", path, &error))?;
             identities.add(&text, || environment::ask_passphrase(path)).map_err(|error| match &error {
                 IdentityError::Locked => unusable(&error).next("run this on a terminal"),
-                IdentityError::Encrypted => unusable(&error).next("age -d -o PLAIN KEY, and remove it afterwards"),
-                IdentityError::Unsupported => {
-                    unusable(&error).next("ssh-ed25519 and ssh-rsa can; ssh-keygen -p -f FILE rewrites an older form")
+                IdentityError::Encrypted => {
+                    unusable(&error).next("age -d -o PLAIN KEY, and remove it afterwards")
                 }
+                IdentityError::Unsupported => unusable(&error)
+                    .next("ssh-ed25519 and ssh-rsa can; ssh-keygen -p -f FILE rewrites an older form"),
                 _ => unusable(&error),
             })?;
         }

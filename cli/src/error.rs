@@ -1,8 +1,8 @@
 //! Errors as the operator sees them: what failed, why, and what to do next.
 
+use crate::envelope;
 use crate::exit::Exit;
 use crate::screen::escape::escape;
-use crate::envelope;
 use herdiff_model::bundle::BundleError;
 use std::fmt;
 use std::path::Path;

@@ -77,7 +77,8 @@ impl Identities {
             SshIdentity::Unsupported(_) => return Err(IdentityError::Unsupported),
             SshIdentity::Encrypted(key) => {
                 let passphrase = passphrase().ok_or(IdentityError::Locked)?;
-                key.decrypt(passphrase.as_str().to_owned().into()).map_err(|_| IdentityError::WrongPassphrase)?
+                key.decrypt(passphrase.as_str().to_owned().into())
+                    .map_err(|_| IdentityError::WrongPassphrase)?
             }
         };
         self.0.push(Box::new(SshIdentity::from(key)));

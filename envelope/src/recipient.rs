@@ -100,7 +100,11 @@ mod tests {
         let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBI8jOz3nXlPXqdDjRvg\
                      oXn0mBNGeZlMhVkpXMzHfXLz8lRFFrFOhSsYXPtdN2gT2p4fyN9sjEPVF4qgq7YWUSpI= x";
         assert!(matches!(recipients.add("age1nonsense"), Err(RecipientError::NoKey(_))));
-        assert!(matches!(recipients.add(ecdsa), Err(RecipientError::OnlySigns(_))), "{:?}", recipients.add(ecdsa));
+        assert!(
+            matches!(recipients.add(ecdsa), Err(RecipientError::OnlySigns(_))),
+            "{:?}",
+            recipients.add(ecdsa)
+        );
         assert_eq!(recipients.add("AGE-SECRET-KEY-1ABC"), Err(RecipientError::Private));
         assert_eq!(recipients.add("-----BEGIN OPENSSH PRIVATE KEY-----"), Err(RecipientError::Private));
         let (line, error) = recipients.add_lines("# one\nnonsense\n").unwrap_err();

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use herdiff_envelope::{
-    EnvelopeError, Identities, IdentityError, Opened, Recipients, Sealing, is_damage, is_encrypted, open, salvage,
+    EnvelopeError, Identities, IdentityError, Opened, Recipients, Sealing, is_damage, is_encrypted, open,
+    salvage,
 };
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
@@ -65,7 +66,10 @@ fn nobody_else_does() {
     let file = encrypted(b"rows", &[OURS_PUBLIC]);
     let refused = open(Cursor::new(&file), &identities(SSH)).map(drop).unwrap_err();
     assert!(matches!(refused, EnvelopeError::NotForUs), "{refused:?}");
-    assert!(matches!(open(Cursor::new(&file), &Identities::default()).map(drop), Err(EnvelopeError::NotForUs)));
+    assert!(matches!(
+        open(Cursor::new(&file), &Identities::default()).map(drop),
+        Err(EnvelopeError::NotForUs)
+    ));
     assert!(Sealing::start(Vec::new(), &Recipients::default()).is_err());
 }
 
@@ -91,7 +95,18 @@ fn any_place_can_be_read() {
         let mut reader = opened(&file).unwrap();
         reader.read_to_end(&mut back).unwrap();
         assert!(back == plain, "{length}");
-        let places = [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, length / 2, length.saturating_sub(1), length, length + 9];
+        let places = [
+            0,
+            1,
+            PIECE - 1,
+            PIECE,
+            PIECE + 1,
+            2 * PIECE,
+            length / 2,
+            length.saturating_sub(1),
+            length,
+            length + 9,
+        ];
         // Forwards and backwards, so that every place is come to from before and behind it.
         for &place in places.iter().chain(places.iter().rev()) {
             assert_eq!(reader.seek(SeekFrom::Start(place as u64)).unwrap(), place as u64);

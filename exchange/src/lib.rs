@@ -6,10 +6,10 @@
 pub mod export;
 mod facts;
 mod layout;
+pub mod place;
 pub mod query;
 mod reading;
 pub mod signature;
-pub mod place;
 mod stored;
 pub mod text;
 mod value;

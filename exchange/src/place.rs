@@ -49,7 +49,9 @@ impl Place {
             let path = to.with_file_name(partial);
             match create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                created => return created.map(|()| Self { path, to: to.to_owned(), is_directory, whole: false }),
+                created => {
+                    return created.map(|()| Self { path, to: to.to_owned(), is_directory, whole: false });
+                }
             }
         }
     }

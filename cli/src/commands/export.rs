@@ -85,7 +85,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let recipients = args.recipients.read()?;
     let Some(format) = args.format.of_others() else { return copy(args, recipients.as_ref()) };
     if recipients.is_some() {
-        return Err(Failure::usage("only bundles are encrypted here").next("--format herd, or `age` for what was exported"));
+        return Err(Failure::usage("only bundles are encrypted here")
+            .next("--format herd, or `age` for what was exported"));
     }
     let findings = args.findings.as_deref().map(environment::read_text).transpose();
     let findings = findings.map_err(|error| Failure::usage("cannot read the findings").why(error))?;

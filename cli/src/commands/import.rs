@@ -1,11 +1,11 @@
 //! `herdiff import`: saved osquery output becomes a bundle.
 
+use crate::envelope::RecipientArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::summary::Summary;
 use crate::output::{count, print, say};
 use crate::screen::Screen;
-use crate::envelope::RecipientArgs;
 use crate::{bundle_output, environment};
 use herdiff_collector::engine::Limits;
 use herdiff_collector::replay::Replay;

@@ -1,10 +1,10 @@
 //! `herdiff merge`: one bundle of several.
 
+use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{count, print};
 use crate::screen::escape::escape;
-use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::{bundle_file, bundle_output, environment};
 use herdiff_model::bundle::{Bundle, Head, MergeError, merge};
 use herdiff_model::sweep::SweepFacts;
@@ -47,9 +47,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         targets: targets(&heads),
     };
     let (sealed, hosts) = bundle_output::write_sealed(&args.output, recipients.as_ref(), |file| {
-        let (_, sealed) =
-            merge(&heads, &facts, environment::now(), file, |number| load(args, number))
-                .map_err(|error| error.failure(args))?;
+        let (_, sealed) = merge(&heads, &facts, environment::now(), file, |number| load(args, number))
+            .map_err(|error| error.failure(args))?;
         Ok((sealed, heads.iter().map(|head| head.visits.len()).sum::<usize>()))
     })?;
     for (path, head) in args.bundles.iter().zip(&heads).filter(|(_, head)| head.end.is_none()) {

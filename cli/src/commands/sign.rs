@@ -1,10 +1,10 @@
 //! `herdiff sign`: a detached signature that stands for every byte of a bundle.
 
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{print, say};
 use crate::screen::escape::escape;
-use crate::envelope::IdentityArgs;
 use crate::{bundle_file, environment};
 use herdiff_exchange::signature::{Agent, NAMESPACE, SigningKey, VerifyingKey, sign, sign_with_agent};
 use herdiff_model::bundle::Ending;

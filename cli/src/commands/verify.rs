@@ -1,11 +1,11 @@
 //! `herdiff verify`: whether a bundle is what was written, and what to do when it is not.
 
 use super::signature::{self, SignatureArgs};
+use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{Format, count, json, print};
 use crate::screen::escape::escape;
-use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::{bundle_file, bundle_output, environment};
 use herdiff_exchange::Source;
 use herdiff_model::bundle::{

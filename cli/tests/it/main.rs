@@ -4,6 +4,7 @@
 mod architecture;
 mod collect;
 mod compare;
+mod encrypt;
 mod export;
 mod pack;
 mod query;

@@ -10,12 +10,12 @@ mod writing;
 pub(crate) use options::Args;
 pub(crate) use transport::Transport;
 
+use crate::environment;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::print;
 use crate::output::summary::Summary;
 use crate::screen::Screen;
-use crate::environment;
 use herdiff_collector::inventory::Target;
 use herdiff_collector::sweep::{Event, SweepConfig};
 use herdiff_model::name::HostName;

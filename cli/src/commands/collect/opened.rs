@@ -2,10 +2,10 @@
 
 use super::options::Plan;
 use super::writing::Writing;
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::output::count;
 use crate::output::summary::Summary;
-use crate::envelope::IdentityArgs;
 use crate::{bundle_file, bundle_output, environment};
 use herdiff_model::bundle::{BundleWriter, Resumed};
 use herdiff_model::name::HostName;

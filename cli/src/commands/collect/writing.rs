@@ -35,7 +35,9 @@ impl Writing {
         pack: &Pack,
         recipients: Option<&Recipients>,
     ) -> io::Result<Self> {
-        let Some(recipients) = recipients else { return BundleWriter::start(file, facts, pack).map(Self::Plain) };
+        let Some(recipients) = recipients else {
+            return BundleWriter::start(file, facts, pack).map(Self::Plain);
+        };
         let place = Place::file(path)?;
         let sealed = Sealing::start(place.open()?, recipients)?;
         Ok(Self::Encrypted(Box::new(Encrypted {
@@ -73,9 +75,17 @@ impl Writing {
         // From here on there is a whole bundle, whatever happens.
         let end = SweepEnd { finished, interrupted, ..SweepEnd::default() };
         let small = sealed.finish(end).and_then(|(sink, sealed)| sink.finish().map(|_| sealed));
-        match small.and_then(|sealed| if sealed.seal == seal { place.replace() } else { Err(io::Error::other("what was sealed is not what was written")) }) {
+        match small.and_then(|sealed| {
+            if sealed.seal == seal {
+                place.replace()
+            } else {
+                Err(io::Error::other("what was sealed is not what was written"))
+            }
+        }) {
             Ok(()) => {}
-            Err(error) => say(&format!("{} stays as it was written while the sweep ran: {error}", path.display())),
+            Err(error) => {
+                say(&format!("{} stays as it was written while the sweep ran: {error}", path.display()))
+            }
         }
         Ok(seal)
     }
