@@ -149,6 +149,25 @@ mod tests {
             ),
             Change::SnapshotRow(br#"{"a":"1"}"#.to_vec())
         );
+        // Decorations are not the query's, whether they stand apart or not.
+        assert_eq!(
+            change(
+                r#"{"name":"q","hostIdentifier":"h","unixTime":7,"decorations":{"a":"9"},"team":"red","columns":{"a":"1"},"action":"added"}"#
+            ),
+            added(r#"{"a":"1"}"#)
+        );
+    }
+
+    #[test]
+    fn nothing_is_a_list_too_as_older_versions_write_it() {
+        let line =
+            |rest: &str| change(&format!(r#"{{"name":"q","hostIdentifier":"h","unixTime":7,{rest}}}"#));
+        assert_eq!(line(r#""action":"snapshot","snapshot":"""#), Change::Snapshot(Vec::new()));
+        assert_eq!(line(r#""action":"snapshot","snapshot":[]"#), Change::Snapshot(Vec::new()));
+        let gone = Change::Difference { added: Vec::new(), removed: vec![br#"{"a":"1"}"#.to_vec()] };
+        assert_eq!(line(r#""diffResults":{"added":"","removed":[{"a":"1"}]}"#), gone);
+        let other = r#"{"name":"q","hostIdentifier":"h","action":"snapshot","snapshot":"x"}"#;
+        assert!(parse(other.as_bytes()).0.is_err());
     }
 
     #[test]
