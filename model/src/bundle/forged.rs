@@ -2,8 +2,11 @@
 //! accidents; what is tried here stands behind them.
 
 use super::frame::{FrameKind, FrameReader, FrameWriter, PREAMBLE};
-use super::wire::{FramePayload, HostPayload, IndexPayload, LastPayload};
-use super::{Archive, Bundle, BundleError, BundleWriter, SealedWriter, codec, read, verify};
+use super::wire::{FramePayload, HostPayload, IndexPayload, LastPayload, SweepPayload, VisitPayload};
+use super::{
+    Archive, Bundle, BundleError, BundleWriter, Digest, Part, SealedWriter, codec, content, prove, read,
+    verify, verify_content,
+};
 use crate::outcome::HostOutcome;
 use crate::pack::Pack;
 use crate::row::RowBatch;
@@ -82,7 +85,9 @@ fn put_together(file: &[u8], pieces: &[Piece], index: Option<(IndexPayload, bool
 
 fn sealed() -> Vec<u8> {
     let mut writer = SealedWriter::start(Vec::new(), &SweepFacts::default(), &pack(), &[]).unwrap();
-    visits().iter().for_each(|visit| drop(writer.append(visit, 0).unwrap()));
+    visits().iter().for_each(|visit| {
+        writer.append(visit, 0).unwrap();
+    });
     writer.finish(SweepEnd::default()).unwrap().0
 }
 
@@ -213,4 +218,58 @@ fn a_journal_that_lies_about_its_end_is_refused() {
         assert_eq!(why(Bundle::read(&*file)), told);
         assert_eq!(why(verify(Cursor::new(&file))), told);
     }
+}
+
+/// A journal in which the first host's leaf is not that of its rows; everything else fits.
+fn journal_with_another_leaf() -> Vec<u8> {
+    let whole = journal();
+    let (mut pieces, _) = taken_apart(&whole);
+    let mut leaves = Vec::new();
+    for piece in pieces.iter_mut().filter(|piece| piece.kind == FrameKind::Visit) {
+        let mut visit: VisitPayload = codec::unpack(&piece.packed.bytes, piece.packed.unpacked).unwrap();
+        if leaves.is_empty() {
+            visit.leaf[0] ^= 1;
+        }
+        leaves.push(Digest(visit.leaf));
+        *piece = Piece::of(FrameKind::Visit, &visit);
+    }
+    let end = pieces.pop().unwrap();
+    let mut last: LastPayload = codec::unpack(&end.packed.bytes, end.packed.unpacked).unwrap();
+    let sweep = content::of_sweep(&SweepPayload::of(&SweepFacts::default(), &pack())).unwrap();
+    last.seal = content::seal(sweep, &last.end, &leaves).unwrap().0;
+    pieces.push(Piece::of(FrameKind::End, &last));
+    put_together(&whole, &pieces, None)
+}
+
+#[test]
+fn rows_that_are_not_those_of_the_leaf_are_noticed_when_they_are_looked_at() {
+    let file = journal_with_another_leaf();
+    assert!(verify(Cursor::new(&file)).is_ok());
+    assert_eq!(verify_content(Cursor::new(&file)).unwrap(), ["web-0"]);
+    assert_eq!(prove(&Bundle::read(&*file).unwrap(), "web-0").unwrap(), None);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("x.herd");
+    std::fs::write(&path, &file).unwrap();
+    assert_eq!(why(super::seal(&path)), "its rows are not those that its digest stands for");
+    assert_eq!(std::fs::read(&path).unwrap(), file);
+}
+
+#[test]
+fn a_merged_bundle_is_not_gone_on_with() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("x.herd");
+    let part = Part { facts: SweepFacts::default(), end: None, seal: None };
+    let writer = SealedWriter::start(Vec::new(), &SweepFacts::default(), &pack(), &[part]).unwrap();
+    std::fs::write(&path, writer.finish(SweepEnd::default()).unwrap().0).unwrap();
+    assert!(matches!(BundleWriter::resume(&path), Err(BundleError::Merged)));
+}
+
+#[test]
+fn a_payload_is_as_long_as_it_says_and_holds_nothing_else() {
+    let packed = codec::pack(&7u64).unwrap();
+    assert_eq!(codec::unpack::<u64>(&packed.bytes, packed.unpacked), Ok(7));
+    assert!(codec::unpack::<u64>(&packed.bytes, packed.unpacked - 1).unwrap_err().contains("length"));
+    assert!(codec::unpack::<u64>(&packed.bytes, packed.unpacked + 1).unwrap_err().contains("length"));
+    let more = codec::pack(&(7u64, 8u64)).unwrap();
+    assert!(codec::unpack::<u64>(&more.bytes, more.unpacked).unwrap_err().contains("more"));
 }
