@@ -3,7 +3,7 @@
 use crate::bundle_origin::Origin;
 use crate::envelope::{self, IdentityArgs};
 use crate::error::Failure;
-use herdiff_envelope::{is_encrypted, open as decrypted, salvage};
+use herdiff_envelope::{EnvelopeError, is_encrypted, open as decrypted, salvage};
 use herdiff_exchange::{Source, Stored};
 use herdiff_model::bundle::{Archive, Bundle, BundleError};
 use herdiff_model::knowledge::Tables;
@@ -33,6 +33,9 @@ pub(crate) fn remains(path: &Path, identity: &IdentityArgs) -> Result<Box<dyn So
         return Ok(Box::new(file));
     }
     let plain = salvage(file, &identity.read(path)?).map_err(|error| envelope::failure(path, &error))?;
+    if plain.is_empty() {
+        return Err(envelope::failure(path, &EnvelopeError::Damaged("nothing of it is whole")));
+    }
     Ok(Box::new(Cursor::new(plain)))
 }
 

@@ -5,6 +5,7 @@ mod architecture;
 mod baseline;
 mod collect;
 mod compare;
+mod encrypt;
 mod export;
 mod pack;
 mod query;

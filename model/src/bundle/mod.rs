@@ -12,6 +12,8 @@ mod column;
 mod content;
 mod digest;
 mod file;
+#[cfg(test)]
+mod forged;
 mod frame;
 mod index;
 mod journal;
