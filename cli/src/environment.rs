@@ -129,8 +129,9 @@ pub(crate) fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// A name that sorts by time.
-pub(crate) fn output_name() -> PathBuf {
-    PathBuf::from(jiff::Timestamp::now().strftime("sweep-%Y%m%dT%H%M%SZ.herd").to_string())
+pub(crate) fn output_name(encrypted: bool) -> PathBuf {
+    let end = if encrypted { ".age" } else { "" };
+    PathBuf::from(format!("{}{end}", jiff::Timestamp::now().strftime("sweep-%Y%m%dT%H%M%SZ.herd")))
 }
 
 /// A new file in the system's directory for temporary files.

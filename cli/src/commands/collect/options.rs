@@ -2,8 +2,9 @@
 
 use super::transport::Transport;
 use super::{opened, secrets};
-use crate::bundle_file::Place;
+use crate::bundle_output::Place;
 use crate::commands::inventory::{Named, Sources};
+use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::environment::{self, Home};
 use crate::error::Failure;
 use crate::pack_file;
@@ -13,6 +14,7 @@ use herdiff_collector::engine::{EngineChoice, Limits};
 use herdiff_collector::inventory::Target;
 use herdiff_collector::ssh::{Deadlines, HostKeyPolicy, SshConfig};
 use herdiff_collector::sweep::{Canary, SweepConfig};
+use herdiff_envelope::Recipients;
 use herdiff_model::pack::Pack;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +44,10 @@ pub(crate) struct Args {
     /// Visit only the hosts that were not reached in this bundle; with the same inventory, into a new bundle
     #[arg(long, value_name = "FILE.herd", conflicts_with = "resume")]
     failed_from: Option<PathBuf>,
+    #[command(flatten)]
+    recipients: RecipientArgs,
+    #[command(flatten)]
+    identity_of_bundle: IdentityArgs,
     /// Show no progress, only the result
     #[arg(short, long)]
     pub(super) quiet: bool,
@@ -216,6 +222,8 @@ pub(super) struct Plan {
     pub(super) config: SweepConfig,
     pub(super) transport: Transport,
     pub(super) output: PathBuf,
+    /// To whom it is encrypted.
+    pub(super) recipients: Option<Recipients>,
     /// Where that belongs in the end.
     pub(super) place: Place,
     /// Whether the bundle is there, and unfinished.
@@ -223,6 +231,20 @@ pub(super) struct Plan {
     /// What the hosts were named by.
     pub(super) sources: Vec<String>,
     pub(super) notes: Vec<String>,
+}
+
+#[cfg(feature = "aws")]
+impl PaceArgs {
+    /// What cannot be kept is not promised: commands go to fifty instances at a time, and agents fetch them when they do.
+    fn refuse_over_ssm(&self) -> Result<(), Failure> {
+        let given = [("--rate", self.rate.is_some()), ("--canary", self.canary.is_some())];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(Failure::usage(format!("{flag} does not go with --transport ssm"))
+                .why("Systems Manager hands commands to fifty instances at a time")
+                .next("visit some by themselves first (--instance), or limit the calls (--aws-rate)")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The probe for this machine's architecture, built with this command.
@@ -234,7 +256,7 @@ impl Args {
         let (hosts, found, transport) = self.look()?;
         let (mut inventory, sources) = self.sources.read(&hosts, found)?;
         if let Some(path) = &self.failed_from {
-            let failed = opened::failed_in(path)?;
+            let failed = opened::failed_in(path, &self.identity_of_bundle)?;
             inventory.targets.retain(|target| failed.contains(&target.host));
             if inventory.targets.is_empty() {
                 return Err(Failure::usage(format!("{} has no host to try again", path.display()))
@@ -272,7 +294,12 @@ impl Args {
                 },
                 Transport::Local => SshConfig::default(),
                 #[cfg(feature = "aws")]
-                Transport::Ssm(_) => SshConfig::default(),
+                Transport::Ssm(_) => {
+                    if self.reach.r#become {
+                        notes.push("--become changes nothing: Systems Manager runs as root".to_owned());
+                    }
+                    SshConfig::default()
+                }
             },
             privilege: match (self.reach.r#become, self.reach.become_method) {
                 (false, _) => Privilege::AsIs,
@@ -298,8 +325,14 @@ impl Args {
                 .map(|hosts| Canary { hosts: usize::from(hosts), most_failed: self.pace.canary_failures }),
         };
         let output = self.resume.clone().or_else(|| self.output.clone());
-        let output = output.unwrap_or_else(environment::output_name);
+        let recipients = self.recipients.read()?;
+        let output = output.unwrap_or_else(|| environment::output_name(recipients.is_some()));
         let resume = self.resume.is_some();
+        if resume && recipients.is_some() {
+            return Err(Failure::usage("a sweep that is gone on with is encrypted to nobody")
+                .why("what is in its bundle already stands there in the clear")
+                .next("leave --recipient out, and encrypt the whole with `herdiff export --format herd`"));
+        }
         let pack = Arc::new(pack_file::to_ask(&self.queries.pack)?);
         let place = if resume { Place::here(&output)? } else { Place::of(&output)? };
         let output = place.local().to_owned();
@@ -309,6 +342,7 @@ impl Args {
             config,
             transport,
             output,
+            recipients,
             place,
             resume,
             sources,
@@ -339,7 +373,10 @@ impl Args {
                 Err(Failure::usage(what).next("leave out --osquery and --leave-engine"))
             }
             #[cfg(feature = "aws")]
-            Way::Ssm => self.aws.look(&self.hosts),
+            Way::Ssm => {
+                self.pace.refuse_over_ssm()?;
+                self.aws.look(&self.hosts)
+            }
         }
     }
 }
