@@ -131,7 +131,7 @@ fn measure_hostile_hosts() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let limits = Limits { host_mib: 64, all_mib: 1024 };
     let all = [ENDED_BY_LIMITS, ENDED_BY_TIME].concat();
-    let times = Times { step: SECOND * 40, host: SECOND * 60 };
+    let times = Times { step: SECOND * 40, host: SECOND * 120 };
     runtime.block_on(async { hostile(&Ground::new().await, 17, &all, limits, times).await });
 }
 
