@@ -164,6 +164,7 @@ fn a_password_is_neither_shown_nor_kept() {
     for (line, why) in [
         ("--password-fd 9", "open it, as in"),
         ("--password-fd 3 3< empty", "its first line is empty"),
+        ("-b --become-method doas --become-password-fd 3 3< secret", "doas is given no password"),
         ("--password-fd 3 3< secret --insecure-accept-any-host-key", "whoever sits in between would have it"),
     ] {
         let output = run(line);

@@ -267,6 +267,34 @@ mod tests {
         assert!(kept.iter().all(|kept| kept.join("herdiff-probe").exists()));
     }
 
+    /// What was left is compared once more when it is to run: it may have changed since the hello.
+    #[test]
+    fn an_engine_that_was_left_runs_only_as_what_it_was() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let base = place.path().display().to_string();
+        let script = REMOTE.replace("for base in /dev/shm ", &format!("for base in {base} "));
+        let uid = Command::new("id").arg("-u").output().unwrap().stdout;
+        let kept = place.path().join(format!(".herdiff-engine.{}", String::from_utf8_lossy(&uid).trim()));
+        let probe = crate::delivery::ProbeBinary::for_arch("any", ENGINE.as_bytes().to_vec());
+        let ask = |hash: &str, stay: &str| {
+            let input = format!("probe {hash} kept {stay}\n{{\"queries\":1}}\n");
+            run_script(&script, &["sh"], "/bin/sh", input.as_bytes())
+        };
+        std::fs::create_dir(&kept).unwrap();
+        std::fs::set_permissions(&kept, PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::write(kept.join("herdiff-probe"), ENGINE).unwrap();
+        std::fs::set_permissions(kept.join("herdiff-probe"), PermissionsExt::from_mode(0o700)).unwrap();
+        let output = ask(&"0".repeat(64), "stay");
+        assert!(output.contains(&format!("\"kept\":\" {}\"", probe.sha256())), "{output}");
+        assert!(output.contains("\"fault\":\"hash\"") && !output.contains("engine --sweep"), "{output}");
+        let output = ask(probe.sha256(), "stay");
+        assert!(output.contains("engine --sweep\n{\"queries\":1}") && kept.exists(), "{output}");
+        let output = ask(probe.sha256(), "go");
+        assert!(output.contains("engine --sweep\n") && output.contains("\"removed\":true"), "{output}");
+        assert!(!kept.exists());
+    }
+
     #[test]
     fn nothing_is_left_that_a_login_shell_would_take_apart() {
         let command = command(Duration::from_secs(180), Privilege::AsIs, None);

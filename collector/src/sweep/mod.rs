@@ -261,7 +261,7 @@ impl Drop for Sweep {
 
 fn read_revoked(all: &[Arc<Settings>]) -> Result<RevokedFiles, SweepError> {
     let mut revoked = RevokedFiles::default();
-    for path in all.iter().filter_map(|settings| settings.answer.revoked_host_keys.as_ref()) {
+    for path in all.iter().filter_map(|settings| settings.revoked_host_keys.as_ref()) {
         revoked.read(path).map_err(|why| SweepError::KnownHosts { path: path.display().to_string(), why })?;
     }
     Ok(revoked)

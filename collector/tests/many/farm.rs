@@ -137,7 +137,11 @@ async fn behave(kind: String, mut reader: ChannelReadHalf, writer: ChannelWriteH
             return;
         }
         "greeting" => while say(&b"Welcome to this host!\n".repeat(1000)).await {},
-        "channels" => while handle.channel_open_agent().await.is_err() {},
+        // As long as there is somebody to refuse them.
+        "channels" => {
+            while let Err(russh::Error::ChannelOpenFailure(_)) = handle.channel_open_agent().await {}
+            return;
+        }
         _ => {}
     }
     if !say(answers::HELLO).await {

@@ -16,5 +16,6 @@ mod password;
 mod privilege;
 mod pushed;
 mod reach;
+mod security_key;
 mod traps;
 mod trust;

@@ -306,3 +306,44 @@ async fn ssh_is_asked_once_for_hosts_that_no_line_tells_apart() {
     assert_eq!(count(&log), 51, "each by itself");
     assert_eq!(swept.visit("h7.invalid").receipt.address, "h7.invalid.example.invalid:22");
 }
+
+/// Names of files with blanks and tokens; what cannot be followed is said, and never taken for nothing where that would be lax.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_files_in_the_configuration() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let sshd = keys.sshd("");
+    let known = keys.path("my known hosts");
+    fs::write(&known, format!("[127.0.0.1]:{} {}\n", sshd.port, keys.public("host"))).unwrap();
+    fs::copy(keys.path("user"), keys.path("my key")).unwrap();
+    fs::write(keys.path("revoked"), keys.public("user")).unwrap();
+    let text = format!(
+        "User {}\nUserKnownHostsFile /none \"{}\"\nGlobalKnownHostsFile none\nIdentityFile \"~/my key\"\nIdentityFile ~/%C\n\
+         IdentityFile ${{HOME}}/k\nRevokedHostKeys ~/revoked\nBindAddress 127.0.0.1\nKnownHostsCommand /bin/true\n",
+        user(),
+        known.display()
+    );
+    let targets = || vec![target("a", sshd.port)];
+    let swept = sweep(targets(), configured(&keys, &text)).await;
+    assert_eq!(swept.kind("a"), Kind::Ok, "{:?}", swept.visit("a").outcome);
+
+    let pack = || Arc::new(Pack::parse(PACK).unwrap());
+    let sweep = Sweep::start(targets(), pack(), configured(&keys, &text), Default::default()).await.unwrap();
+    let notes = sweep.notes().join("\n");
+    for said in [
+        "`IdentityFile ~/%C`",
+        "`IdentityFile ${HOME}/k`",
+        "`bindaddress 127.0.0.1`",
+        "`knownhostscommand /bin/true`",
+    ] {
+        assert!(notes.contains(said), "{said} is not in: {notes}");
+    }
+    let strict = text.replace("~/revoked", "~/%C");
+    let refused = Sweep::start(targets(), pack(), configured(&keys, &strict), Default::default()).await;
+    assert!(refused.err().unwrap().to_string().contains("RevokedHostKeys ~/%C has a token"));
+    let strict = text.replace("~/revoked", "~/not-there");
+    let refused = Sweep::start(targets(), pack(), configured(&keys, &strict), Default::default()).await;
+    assert!(refused.err().unwrap().to_string().contains("not-there"));
+}

@@ -252,6 +252,7 @@ const PROBE: &[u8] = include_bytes!(env!("HERDIFF_PROBE"));
 
 impl Args {
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
+        self.reach.check()?;
         let (hosts, found, transport) = self.look()?;
         let (mut inventory, sources) = self.sources.read(&hosts, found)?;
         if let Some(path) = &self.failed_from {
@@ -412,6 +413,16 @@ impl QueryArgs {
 }
 
 impl ReachArgs {
+    fn check(&self) -> Result<(), Failure> {
+        let password = self.ask_become_pass || self.become_password_fd.is_some();
+        if password && matches!(self.become_method, BecomeMethod::Doas) {
+            return Err(Failure::usage("doas is given no password")
+                .why("it takes one from a terminal only, and there is none in a sweep")
+                .next("let doas.conf say `nopass` for this user, or become root with sudo"));
+        }
+        Ok(())
+    }
+
     fn ssh(&self, notes: &mut Vec<String>) -> Result<SshConfig, Failure> {
         if self.insecure_accept_any_host_key && (self.ask_pass || self.password_fd.is_some()) {
             return Err(Failure::usage("no password is given to hosts whose keys are not checked")
