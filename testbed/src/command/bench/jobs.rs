@@ -105,7 +105,11 @@ impl Job {
             CommandError::NotAsExpected(format!("{} could not be measured: {error}", self.name))
         })?;
         let done = match &self.bundle {
-            None => String::from_utf8_lossy(&fs::read(&said)?).matches(MARK).count(),
+            // A line of its own, behind the host's name with some: processes have it in their command line, too.
+            None => String::from_utf8_lossy(&fs::read(&said)?)
+                .lines()
+                .filter(|line| line.trim().ends_with(MARK))
+                .count(),
             Some(bundle) => {
                 let mut show = Command::new(herdiff.path());
                 let shown = show.arg("show").arg(bundle).args(["--hosts", "--format", "ndjson"]).output()?;
