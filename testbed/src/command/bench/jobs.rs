@@ -83,7 +83,7 @@ impl Job {
         );
         let script = served.write("push.sh", &script)?;
         let each = format!(
-            "exec timeout {} ssh -F {} -o {KEX} -o BatchMode=yes -o ConnectTimeout={} \"$1\" \"$(cat {script})\" <{}",
+            "timeout {} ssh -F {} -o {KEX} -o BatchMode=yes -o ConnectTimeout={} \"$1\" \"$(cat {script})\" <{} || exit 1",
             limits.host,
             text(&served.site().ssh_config()),
             limits.connect,
@@ -120,7 +120,8 @@ impl Job {
     }
 }
 
-/// Runs a line of shell for each host, so many at a time.
+/// Runs a line of shell for each host, so many at a time. It has to end with 1 where it fails: at 255, which is what ssh says,
+/// xargs gives up.
 pub(super) fn xargs(
     name: &'static str,
     served: &Served,
