@@ -83,7 +83,7 @@ impl Job {
         );
         let script = served.write("push.sh", &script)?;
         let each = format!(
-            "exec timeout {} ssh -F {} -o {KEX} -o BatchMode=yes -o ConnectTimeout={} \"$1\" \"$(cat {script})\" <{}",
+            "timeout {} ssh -F {} -o {KEX} -o BatchMode=yes -o ConnectTimeout={} \"$1\" \"$(cat {script})\" <{} || exit 1",
             limits.host,
             text(&served.site().ssh_config()),
             limits.connect,
@@ -105,7 +105,11 @@ impl Job {
             CommandError::NotAsExpected(format!("{} could not be measured: {error}", self.name))
         })?;
         let done = match &self.bundle {
-            None => String::from_utf8_lossy(&fs::read(&said)?).matches(MARK).count(),
+            // A line of its own, behind the host's name with some: processes have it in their command line, too.
+            None => String::from_utf8_lossy(&fs::read(&said)?)
+                .lines()
+                .filter(|line| line.trim().ends_with(MARK))
+                .count(),
             Some(bundle) => {
                 let mut show = Command::new(herdiff.path());
                 let shown = show.arg("show").arg(bundle).args(["--hosts", "--format", "ndjson"]).output()?;
@@ -116,7 +120,8 @@ impl Job {
     }
 }
 
-/// Runs a line of shell for each host, so many at a time.
+/// Runs a line of shell for each host, so many at a time. It has to end with 1 where it fails: at 255, which is what ssh says,
+/// xargs gives up.
 pub(super) fn xargs(
     name: &'static str,
     served: &Served,

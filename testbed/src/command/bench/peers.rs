@@ -72,7 +72,7 @@ pub(super) fn jobs(
         "xargs -P ssh",
         served,
         limits,
-        &format!("exec timeout {seconds} ssh -n {options} \"$1\" '{command}'"),
+        &format!("timeout {seconds} ssh -n {options} \"$1\" '{command}' || exit 1"),
     )?];
     let mut add = |program: &str, name, words: Vec<String>| {
         let words_of =
