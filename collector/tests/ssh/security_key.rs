@@ -58,7 +58,7 @@ fn serve(mut stream: UnixStream, key: &Ed25519KeyPair) -> std::io::Result<()> {
 
 /// An agent for the time of the test.
 fn agent(socket: &Path, seed: [u8; 32]) -> Vec<u8> {
-    let key = || Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
+    let key = move || Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
     let listener = UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
