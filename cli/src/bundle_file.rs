@@ -1,12 +1,12 @@
 //! Bundles that are read: opened with everything that can be wrong said, decrypted where they are encrypted.
 
+use crate::bundle_origin::Origin;
 use crate::envelope::{self, IdentityArgs};
 use crate::error::Failure;
 use herdiff_envelope::{EnvelopeError, is_encrypted, open as decrypted, salvage};
 use herdiff_exchange::{Source, Stored};
 use herdiff_model::bundle::{Archive, Bundle, BundleError};
 use herdiff_model::knowledge::Tables;
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
@@ -40,9 +40,9 @@ pub(crate) fn remains(path: &Path, identity: &IdentityArgs) -> Result<Box<dyn So
 }
 
 /// The file itself, and whether it is encrypted.
-fn opened(path: &Path) -> Result<(File, bool), Failure> {
+fn opened(path: &Path) -> Result<(Origin, bool), Failure> {
     let cannot = |error: std::io::Error| Failure::file("open the bundle", path, &error);
-    let mut file = if is_remote(path) { fetch(path)? } else { File::open(path).map_err(cannot)? };
+    let mut file = Origin::open(path)?;
     // Of what cannot be gone back in, a pipe, nothing is to be taken.
     if file.stream_position().is_err() {
         return Ok((file, false));
@@ -86,27 +86,6 @@ fn read_part(
 /// Opens a bundle to read of it what is asked for.
 pub(crate) fn open(path: &Path, identity: &IdentityArgs) -> Result<Stored, Failure> {
     Stored::open(source(path, identity)?).map_err(|error| Failure::bundle(path, &error))
-}
-
-pub(crate) fn is_remote(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().starts_with(b"s3://")
-}
-
-#[cfg(feature = "aws")]
-fn fetch(path: &Path) -> Result<File, Failure> {
-    crate::aws::fetch(path)
-}
-
-#[cfg(not(feature = "aws"))]
-fn fetch(path: &Path) -> Result<File, Failure> {
-    Err(without_aws(path))
-}
-
-#[cfg(not(feature = "aws"))]
-pub(crate) fn without_aws(path: &Path) -> Failure {
-    Failure::usage(format!("cannot use {}", path.display()))
-        .why("this herdiff was built without AWS")
-        .next("build it with `cargo build --release --features aws`, or copy the bundle")
 }
 
 /// What is known of osquery's tables.

@@ -1,7 +1,7 @@
 //! Bundles that are written: never over another one, encrypted where that was asked for, and those that are made at once only under
 //! their name when they are whole.
 
-use crate::bundle_file::is_remote;
+use crate::bundle_origin::is_remote;
 use crate::error::Failure;
 use crate::output::say;
 use herdiff_envelope::{Recipients, Sealing};
@@ -63,7 +63,7 @@ impl Place {
             Ok(Self { local: crate::environment::spool_name(), remote: Some(remote) })
         }
         #[cfg(not(feature = "aws"))]
-        Err(crate::bundle_file::without_aws(output))
+        Err(crate::bundle_origin::without_aws(output))
     }
 
     /// Where it is written.
@@ -93,18 +93,31 @@ impl Place {
     }
 }
 
+/// What was written, and how many bytes it has where it is kept.
+pub(crate) struct Written<T> {
+    pub(crate) what: T,
+    pub(crate) bytes: u64,
+}
+
 /// Writes a bundle that is only worth keeping when it is whole: until then it stands beside its name, and where writing fails nothing
 /// is left of it.
 pub(crate) fn write_sealed<T>(
     path: &Path,
     recipients: Option<&Recipients>,
     write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
+) -> Result<Written<T>, Failure> {
+    let place = Place::of(path)?;
+    let what = write_whole(place.local(), recipients, write)?;
+    let bytes = place.local().metadata().map_or(0, |metadata| metadata.len());
+    place.keep()?;
+    Ok(Written { what, bytes })
+}
+
+fn write_whole<T>(
+    path: &Path,
+    recipients: Option<&Recipients>,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if is_remote(path) {
-        return Err(Failure::usage(format!("cannot write {}", path.display()))
-            .why("only `herdiff collect` writes to S3 by itself")
-            .next("write a file, and copy it there"));
-    }
     // Said before the work and not after it.
     if path.symlink_metadata().is_ok() {
         return Err(not_created(

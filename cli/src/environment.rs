@@ -83,8 +83,12 @@ pub(crate) fn agent() -> Option<PathBuf> {
 }
 
 pub(crate) fn operator() -> String {
-    let machine = rustix::system::uname();
-    format!("{}@{}", user().as_deref().unwrap_or("?"), machine.nodename().to_string_lossy())
+    format!("{}@{}", user().as_deref().unwrap_or("?"), machine())
+}
+
+/// The name that this machine has for itself.
+pub(crate) fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The day by the machine's clock and time zone.

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 /// The BLAKE3 hash of what is compared of a row.
 pub(crate) type IdentityHash = [u8; 32];
 
-/// Identities of one query, numbered in order of first appearance.
+/// Identities of one query, numbered in the order of their hashes: whichever host answered first, the same rows have the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct IdentityId(pub(crate) u32);
 
@@ -28,7 +28,8 @@ pub(crate) enum Told {
     Nothing,
 }
 
-/// One host's identities of one query, ascending, each with the first of its rows.
+/// One host's identities of one query, ascending, each with one of its rows: of several the first by content, as rows are
+/// numbered in the order in which they came.
 #[derive(Clone, Debug)]
 pub(crate) struct HostIdentities {
     pub(crate) told: Told,
@@ -153,21 +154,8 @@ fn update(hasher: &mut blake3::Hasher, bytes: &[u8]) {
 
 /// The columns that more than half of the hosts with rows have.
 fn usual_columns(asked: &Asked<'_>) -> Option<BTreeSet<ColumnName>> {
-    let mut hosts_of_shape = vec![0usize; asked.table.shapes().len()];
-    let mut hosts = 0usize;
-    for outcome in asked.outcomes.iter().flatten() {
-        let Some(rows) = outcome.rows().filter(|rows| !rows.ids.is_empty()) else { continue };
-        hosts += 1;
-        // One host's rows nearly always have one shape: its first row speaks for it.
-        if let Some(count) = rows
-            .ids
-            .first()
-            .and_then(|&id| asked.table.shape(id))
-            .and_then(|shape| hosts_of_shape.get_mut(shape.0 as usize))
-        {
-            *count += 1;
-        }
-    }
+    let hosts_of_shape = asked.hosts_of_shapes();
+    let hosts: usize = hosts_of_shape.iter().sum();
     let mut hosts_with: HashMap<&ColumnName, usize> = HashMap::new();
     for (shape, count) in asked.table.shapes().iter().zip(hosts_of_shape) {
         shape.iter().for_each(|column| *hosts_with.entry(column).or_default() += count);
@@ -178,21 +166,35 @@ fn usual_columns(asked: &Asked<'_>) -> Option<BTreeSet<ColumnName>> {
 
 /// The identities of one query over one or two sides.
 pub(crate) struct Identities {
-    pub(crate) hashes: Vec<IdentityHash>,
+    hashes: Vec<IdentityHash>,
     keys: Vec<IdentityHash>,
-    index: HashMap<IdentityHash, IdentityId>,
-    /// For each row of the side that was taken in last.
-    of_row: Vec<Option<IdentityId>>,
 }
 
 impl Identities {
-    pub(crate) fn new() -> Self {
-        Self { hashes: Vec::new(), keys: Vec::new(), index: HashMap::new(), of_row: Vec::new() }
+    /// Hashes each distinct row of all sides once; for each side, the hosts' rows become identities.
+    pub(crate) fn of(sides: &[&Asked<'_>], compared: &Compared) -> (Self, Vec<Vec<HostIdentities>>) {
+        let rows: Vec<Vec<Option<RowHashes>>> =
+            sides.iter().map(|asked| hashes_of_rows(asked, compared)).collect();
+        let mut all: Vec<RowHashes> = rows.iter().flatten().flatten().copied().collect();
+        all.sort_unstable_by_key(|row| row.identity);
+        all.dedup_by_key(|row| row.identity);
+        let identities = Self {
+            hashes: all.iter().map(|row| row.identity).collect(),
+            keys: all.iter().map(|row| row.key).collect(),
+        };
+        let hosts = sides.iter().zip(rows).map(|(asked, rows)| {
+            let of_row: Vec<Option<IdentityId>> =
+                rows.iter().map(|row| identities.find(&row.as_ref()?.identity)).collect();
+            let outcomes = asked.outcomes.iter();
+            outcomes.map(|outcome| host_identities(asked, *outcome, &of_row)).collect()
+        });
+        let hosts = hosts.collect();
+        (identities, hosts)
     }
 
-    /// The identity of a row of the side that was taken in last.
-    fn of_row(&self, id: RowId) -> Option<IdentityId> {
-        self.of_row.get(id.0 as usize).copied().flatten()
+    /// The identity with that hash, if one side has it.
+    pub(crate) fn find(&self, hash: &IdentityHash) -> Option<IdentityId> {
+        Some(IdentityId(self.hashes.binary_search(hash).ok()? as u32))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -207,31 +209,31 @@ impl Identities {
     pub(crate) fn key(&self, id: IdentityId) -> IdentityHash {
         self.keys.get(id.0 as usize).copied().unwrap_or_default()
     }
+}
 
-    /// Takes in one side: each distinct row is hashed once, and the hosts' rows become identities.
-    pub(crate) fn take_in(&mut self, asked: &Asked<'_>, compared: &Compared) -> Vec<HostIdentities> {
-        let hashes: Vec<_> = asked.table.shapes().iter().map(|shape| compared.hashes(shape)).collect();
-        let mut cells = Vec::new();
-        self.of_row = Vec::with_capacity(asked.table.len());
-        for (id, row) in asked.table.rows() {
-            let shape = asked.table.shape(id).and_then(|shape| hashes.get(shape.0 as usize));
-            let identity = shape.and_then(Option::as_ref).map(|hashes| {
-                let identity = hashes.identity.hash(row, &mut cells);
-                *self.index.entry(identity).or_insert_with(|| {
-                    self.hashes.push(identity);
-                    self.keys.push(hashes.key.hash(row, &mut cells));
-                    IdentityId((self.hashes.len() - 1) as u32)
-                })
-            });
-            self.of_row.push(identity);
-        }
-        asked.outcomes.iter().map(|outcome| host_identities(*outcome, |id| self.of_row(id))).collect()
-    }
+/// What a row is, and what it is about.
+#[derive(Clone, Copy)]
+struct RowHashes {
+    identity: IdentityHash,
+    key: IdentityHash,
+}
+
+/// In the order of the table's rows; `None` for those that lack a compared column.
+fn hashes_of_rows(asked: &Asked<'_>, compared: &Compared) -> Vec<Option<RowHashes>> {
+    let hashes: Vec<_> = asked.table.shapes().iter().map(|shape| compared.hashes(shape)).collect();
+    let mut cells = Vec::new();
+    let rows = asked.table.rows().map(|(id, row)| {
+        let hashes = hashes.get(asked.table.shape(id)?.0 as usize)?.as_ref()?;
+        let identity = hashes.identity.hash(row, &mut cells);
+        Some(RowHashes { identity, key: hashes.key.hash(row, &mut cells) })
+    });
+    rows.collect()
 }
 
 fn host_identities(
+    asked: &Asked<'_>,
     outcome: Option<&QueryOutcome>,
-    identify: impl Fn(RowId) -> Option<IdentityId>,
+    of_row: &[Option<IdentityId>],
 ) -> HostIdentities {
     let Some(set) = outcome.and_then(QueryOutcome::rows) else {
         return HostIdentities { told: Told::Nothing, has_other_columns: false, rows: Vec::new() };
@@ -240,7 +242,7 @@ fn host_identities(
     let mut has_other_columns = false;
     let mut rows = Vec::with_capacity(set.ids.len());
     for id in set.distinct() {
-        match identify(id) {
+        match of_row.get(id.0 as usize).copied().flatten() {
             Some(identity) => rows.push((identity, id)),
             // It lacks a column that the others have: what it would say there is not known.
             None => (told, has_other_columns) = (Told::Partly, true),
@@ -249,7 +251,9 @@ fn host_identities(
     if rows.is_empty() && !set.ids.is_empty() {
         told = Told::Nothing;
     }
-    rows.sort_unstable();
+    rows.sort_unstable_by(|(one, row), (other, other_row)| {
+        one.cmp(other).then_with(|| asked.by_content(*row, *other_row))
+    });
     rows.dedup_by_key(|&mut (identity, _)| identity);
     HostIdentities { told, has_other_columns, rows }
 }

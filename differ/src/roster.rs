@@ -3,9 +3,10 @@
 use herdiff_model::bundle::Bundle;
 use herdiff_model::name::{HerdName, HostName};
 use herdiff_model::outcome::QueryOutcome;
-use herdiff_model::row::Row;
+use herdiff_model::row::{Columns, Row};
 use herdiff_model::rowtable::{RowId, RowTable};
 use herdiff_model::snapshot::Snapshot;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
 /// Hosts of one bundle.
@@ -62,4 +63,44 @@ impl<'a> Asked<'a> {
     pub(crate) fn row(&self, id: RowId) -> Option<Row<'a>> {
         self.table.row(id)
     }
+
+    /// The order of two rows by what they say. Their numbers tell who answered first.
+    pub(crate) fn by_content(&self, one: RowId, other: RowId) -> Ordering {
+        let content = |id| self.row(id).into_iter().flat_map(Row::iter);
+        content(one).cmp(content(other))
+    }
+
+    /// For each list of columns that the table has, how many hosts with rows use it. A host has one voice: where its rows have
+    /// several, the one that most of them have counts.
+    pub(crate) fn hosts_of_shapes(&self) -> Vec<usize> {
+        let shapes = self.table.shapes();
+        let mut hosts = vec![0; shapes.len()];
+        let mut rows = vec![0usize; shapes.len()];
+        for outcome in self.outcomes.iter().flatten() {
+            rows.fill(0);
+            for shape in outcome.rows().into_iter().flat_map(|rows| rows.distinct()) {
+                let shape = self.table.shape(shape).and_then(|shape| rows.get_mut(shape.0 as usize));
+                shape.into_iter().for_each(|rows| *rows += 1);
+            }
+            let most = most(&rows, shapes).and_then(|shape| hosts.get_mut(shape));
+            most.into_iter().for_each(|hosts| *hosts += 1);
+        }
+        hosts
+    }
+
+    /// The list of columns that most hosts use, for finding out what the rows are about.
+    pub(crate) fn usual_shape(&self) -> &'a [Columns] {
+        let shapes = self.table.shapes();
+        let usual = most(&self.hosts_of_shapes(), shapes);
+        usual.and_then(|shape| shapes.get(shape..=shape)).unwrap_or_default()
+    }
+}
+
+/// The list of columns with the highest count; of equals the first by name, as they are numbered in the order in which they came.
+fn most(counts: &[usize], shapes: &[Columns]) -> Option<usize> {
+    let seen = counts.iter().zip(shapes).enumerate().filter(|(_, (count, _))| **count > 0);
+    let best = seen.min_by(|(_, (count, shape)), (_, (other, other_shape))| {
+        Reverse(count).cmp(&Reverse(other)).then_with(|| shape.iter().cmp(other_shape.iter()))
+    });
+    best.map(|(shape, _)| shape)
 }

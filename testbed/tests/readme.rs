@@ -2,19 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its ground is missing")]
 
+mod common;
+
+use common::{TESTBED, herdiff};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-
-const TESTBED: &str = env!("CARGO_BIN_EXE_herdiff-testbed");
-
-/// The real command, which `cargo test --workspace` builds beside the test bed's.
-fn herdiff() -> PathBuf {
-    let path = Path::new(TESTBED).with_file_name("herdiff");
-    assert!(path.exists(), "{} is not there: run the tests of the whole workspace", path.display());
-    path
-}
 
 /// The fleet, ended with the test.
 struct Fleet(Child);
@@ -108,8 +102,8 @@ fn every_command_of_the_readme_works() {
     assert_eq!(
         verbs,
         [
-            "collect", "outliers", "diff", "scope", "show", "query", "export", "sign", "import", "merge",
-            "verify", "pack", "pack"
+            "collect", "outliers", "diff", "baseline", "baseline", "scope", "show", "query", "export",
+            "sign", "import", "merge", "verify", "pack", "pack"
         ]
     );
     for line in &commands {
@@ -118,6 +112,7 @@ fn every_command_of_the_readme_works() {
         let expected = match line.split_whitespace().nth(1).unwrap() {
             "collect" => "5 hosts: 5 ok",
             "outliers" | "diff" => "user sysbackup (uid 0)",
+            "baseline" => "(1 host)",
             "scope" => "1 host has it of 5",
             "show" => "crontab: ",
             "query" => "sysbackup",

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let mut summary = Summary::default();
     let unwritable = |error| Failure::file("write the bundle", &args.output, &error);
-    let (sealed, finished) = bundle_output::write_sealed(&args.output, recipients.as_ref(), |file| {
+    let written = bundle_output::write_sealed(&args.output, recipients.as_ref(), |file| {
         let mut writer = SealedWriter::start(file, &facts, replay.pack(), &[]).map_err(unwritable)?;
         for visit in replay.visits() {
             writer.append(&visit, 0).map_err(unwritable)?;
@@ -72,9 +72,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let (_, sealed) = writer.finish(SweepEnd { finished, ..SweepEnd::default() }).map_err(unwritable)?;
         Ok((sealed, finished))
     })?;
+    let (sealed, finished) = written.what;
     summary.took_ms = finished.0.saturating_sub(started.0);
-    let size = args.output.metadata().map_or(0, |metadata| metadata.len());
-    print(summary.render(&args.output, size, sealed.seal, Screen::stdout()))
+    print(summary.render(&args.output, written.bytes, sealed.seal, Screen::stdout()))
         .map_err(|error| Failure::usage("cannot write the summary").why(error))?;
     Ok(summary.exit())
 }

@@ -46,17 +46,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         inventory: args.bundles.iter().map(|path| path.display().to_string()).collect(),
         targets: targets(&heads),
     };
-    let (sealed, hosts) = bundle_output::write_sealed(&args.output, recipients.as_ref(), |file| {
+    let written = bundle_output::write_sealed(&args.output, recipients.as_ref(), |file| {
         let (_, sealed) = merge(&heads, &facts, environment::now(), file, |number| load(args, number))
             .map_err(|error| error.failure(args))?;
         Ok((sealed, heads.iter().map(|head| head.visits.len()).sum::<usize>()))
     })?;
+    let (sealed, hosts) = written.what;
     for (path, head) in args.bundles.iter().zip(&heads).filter(|(_, head)| head.end.is_none()) {
         let hosts = count(head.visits.len(), "host");
         crate::output::say(&format!("{} ends early; {hosts} of it are in the result", path.display()));
     }
     let path = escape(args.output.as_os_str().as_encoded_bytes());
-    let size = args.output.metadata().map_or(0, |metadata| metadata.len()).div_ceil(1000);
+    let size = written.bytes.div_ceil(1000);
     print(format!(
         "{} of {}\nbundle  {path} ({size} kB)\nseal    {}\n",
         count(hosts, "snapshot"),

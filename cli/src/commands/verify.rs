@@ -222,6 +222,7 @@ fn save(path: &Path, output: &Path, args: &Args) -> Result<Exit, Failure> {
     let saved = bundle_output::write_sealed(output, recipients.as_ref(), |file| {
         recover(source, file, facts).map(|(_, saved)| saved).map_err(|error| Failure::bundle(path, &error))
     })?;
+    let saved = saved.what;
     show(saved_report(path, output, &saved))?;
     let whole = saved.damage.is_empty() && saved.lost.is_empty() && saved.nameless == 0;
     Ok(if whole { Exit::Clean } else { Exit::Integrity })

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod architecture;
+mod baseline;
 mod collect;
 mod compare;
 mod encrypt;

@@ -5,3 +5,4 @@ mod baseline;
 mod fleet;
 mod herd;
 mod invariants;
+mod order;
