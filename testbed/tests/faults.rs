@@ -101,7 +101,6 @@ fn damaged() -> HostOutcomeKind {
         if place.path("saved.herd").exists() && place.outcomes("saved.herd").contains_key("web-01") {
             seen = outcome_of(place, "saved.herd", "web-01");
             if seen == HostOutcomeKind::Unknown {
-                println!("the place is {at} of {}", whole.len());
                 break;
             }
         }
