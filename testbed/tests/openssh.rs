@@ -7,18 +7,12 @@
 
 mod common;
 
-use common::{becomes_true, in_memory, not_tested, running, text};
+use common::{Served, becomes_true, not_tested, running, text};
 use herdiff_testbed::fault::Fault;
-use herdiff_testbed::fleet::{Fleet, FleetPlan};
-use herdiff_testbed::ground::{self, Trees};
-use herdiff_testbed::serve::Farm;
 use herdiff_testbed::site::Site;
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 /// Whether there is a client to test with.
 fn ssh_is_there() -> bool {
