@@ -1,8 +1,8 @@
 //! The command line, declared once: help, and later completions and manual pages, come from here.
 
 use crate::commands::{
-    accept, collect, compare, completions, export, import, inventory, merge, pack, query, scope, show, sign,
-    verify,
+    accept, baseline, collect, compare, completions, export, import, inventory, merge, pack, query, scope,
+    show, sign, verify,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -23,7 +23,9 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Visit hosts over SSH, run a pack of queries, and write a bundle
     Collect(Box<collect::Args>),
-    /// Compare the hosts of a bundle with a known-good baseline
+    /// Keep known-good hosts as baselines, checked against their herd before they are believed
+    Baseline(baseline::Args),
+    /// Compare the hosts of a bundle with known-good baselines
     Diff(compare::DiffArgs),
     /// Compare every host of a bundle with its herd; no baseline needed
     Outliers(compare::OutliersArgs),

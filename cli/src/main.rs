@@ -5,8 +5,10 @@ mod args;
 #[cfg(feature = "aws")]
 mod aws;
 mod bundle_file;
-mod bundle_source;
+mod bundle_origin;
+mod bundle_output;
 mod commands;
+mod envelope;
 mod environment;
 mod error;
 mod exit;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Collect(args) => commands::collect::run(*args),
+        Command::Baseline(args) => commands::baseline::run(&args),
         Command::Diff(args) => commands::compare::diff(&args),
         Command::Outliers(args) => commands::compare::outliers(&args),
         Command::Scope(args) => commands::scope::run(&args),

@@ -1,11 +1,13 @@
 //! Hosts against a baseline: what no clean host has, what all of them have and a host lacks, and what it has otherwise.
 
-use crate::deviation::{Deviation, Event, QueryView, other_columns};
+use crate::deviation::{Clean, Deviation, Event, QueryView, other_columns};
+use crate::finding::Method;
 use crate::gather::{Gathering, Weighed, of_events};
 use crate::herd::lacking;
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
 use crate::pairing;
 use crate::roster::{Asked, Roster};
+use crate::side_by_side::side_by_side;
 use crate::usual::Usual;
 use herdiff_model::knowledge::Tables;
 
@@ -15,25 +17,46 @@ pub(crate) fn deviations<'a>(
     target: &Roster<'a>,
     tables: &Tables,
 ) -> (Vec<QueryView<'a>>, Vec<Deviation<'a>>) {
-    let mut views = Vec::new();
-    let mut deviations = Vec::new();
-    for query in target.bundle.pack.queries() {
+    let queries: Vec<_> = target.bundle.pack.queries().iter().collect();
+    let compared = side_by_side(&queries, |place, query| {
         let name = query.name.as_str();
-        let (Some(clean), Some(asked)) = (baseline.ask(name), target.ask(name)) else { continue };
+        let (clean, asked) = (baseline.ask(name)?, target.ask(name)?);
         // The trusted side says how rows are compared: a target's pack could call everything volatile.
         let trusted = baseline.bundle.pack.queries().iter().find(|known| known.name == query.name);
         let knowledge = tables.of_rows(trusted.unwrap_or(query), clean.usual_shape());
         let compared = Compared::of(&[&clean, &asked], &knowledge);
         let (identities, mut hosts) = Identities::of(&[&clean, &asked], &compared);
-        let (Some(hosts), Some(known)) = (hosts.pop(), hosts.pop()) else { continue };
-        let reference = Reference::of(known, clean);
+        let (hosts, known) = (hosts.pop()?, hosts.pop()?);
+        let reference = Reference { hosts: known, asked: clean };
         let sides = [(&reference.asked, &*reference.hosts), (&asked, &*hosts)];
         let usual = Usual::learn(&sides, identities.len(), &compared, &knowledge);
-        let other_columns = other_columns(&hosts);
-        let view =
-            QueryView { query, knowledge, compared, identities, asked, other_columns, shared: Vec::new() };
-        deviations.extend(of_query(views.len(), &view, &reference, &hosts, &usual));
-        views.push(QueryView { shared: usual.shared_values().collect(), ..view });
+        let view = QueryView {
+            query,
+            method: Method::Baseline,
+            other_columns: other_columns(&hosts),
+            shared: usual.shared_values().collect(),
+            clean: Some(reference.clean(identities.len())),
+            knowledge,
+            compared,
+            identities,
+            asked,
+        };
+        let deviations = of_query(place, &view, &reference, &hosts, &usual);
+        Some((view, deviations))
+    });
+    joined(compared)
+}
+
+/// What was found for single queries, as one: views, and deviations that name their places.
+pub(crate) fn joined<'a>(
+    queries: impl IntoIterator<Item = Option<(QueryView<'a>, Vec<Deviation<'a>>)>>,
+) -> (Vec<QueryView<'a>>, Vec<Deviation<'a>>) {
+    let mut views = Vec::new();
+    let mut deviations = Vec::new();
+    for (view, mut of_query) in queries.into_iter().flatten() {
+        of_query.iter_mut().for_each(|deviation| deviation.view = views.len());
+        deviations.extend(of_query);
+        views.push(view);
     }
     (views, deviations)
 }
@@ -45,8 +68,13 @@ struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    fn of(hosts: Vec<HostIdentities>, asked: Asked<'a>) -> Self {
-        Self { hosts, asked }
+    /// What some clean host has, for later questions.
+    fn clean(&self, identities: usize) -> Clean {
+        let mut has = vec![false; identities];
+        for &(id, _) in self.hosts.iter().flat_map(|host| &host.rows) {
+            has.get_mut(id.0 as usize).into_iter().for_each(|has| *has = true);
+        }
+        Clean { has, tells: self.tells() }
     }
 
     /// Only a baseline that told the whole truth can say that something is new.
@@ -76,11 +104,7 @@ fn of_query<'a>(
     usual: &Usual<'a>,
 ) -> Vec<Deviation<'a>> {
     let size = view.identities.len();
-    let mut known = vec![false; size];
-    for &(id, _) in reference.hosts.iter().flat_map(|host| &host.rows) {
-        known.get_mut(id.0 as usize).into_iter().for_each(|known| *known = true);
-    }
-    let is_new = |id: IdentityId| reference.tells() && known.get(id.0 as usize) == Some(&false);
+    let is_new = |id: IdentityId| view.clean.as_ref().and_then(|clean| clean.has(id)) == Some(false);
     let expected = reference.expected(size);
     let mut events: Vec<Event> = Vec::new();
     for (host, has) in hosts.iter().enumerate() {

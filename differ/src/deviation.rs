@@ -1,6 +1,6 @@
 //! A deviation: one thing that some hosts have otherwise than they should, before it is scored and put in words.
 
-use crate::finding::{Kind, Prevalence};
+use crate::finding::{Kind, Method, Prevalence};
 use crate::gather::Alike;
 use crate::identity::{Compared, HostIdentities, Identities, IdentityId};
 use crate::roster::{Asked, Roster};
@@ -51,6 +51,8 @@ impl Change {
 /// One query as it is compared: what was asked, who answered what, and what is known of its rows.
 pub(crate) struct QueryView<'a> {
     pub(crate) query: &'a Query,
+    /// What its hosts are compared with.
+    pub(crate) method: Method,
     pub(crate) knowledge: Knowledge,
     pub(crate) compared: Compared,
     pub(crate) identities: Identities,
@@ -59,6 +61,36 @@ pub(crate) struct QueryView<'a> {
     pub(crate) other_columns: usize,
     /// The values that several hosts have, with how many.
     pub(crate) shared: Vec<(&'a BStr, u32)>,
+    /// What the clean hosts have, where it is a baseline that they are compared with.
+    pub(crate) clean: Option<Clean>,
+}
+
+/// What some clean host has.
+pub(crate) struct Clean {
+    /// For each identity of the view.
+    pub(crate) has: Vec<bool>,
+    /// Whether something can be said to be new.
+    pub(crate) tells: bool,
+}
+
+impl Clean {
+    /// Whether clean hosts have it; `None` where that is not known.
+    pub(crate) fn has(&self, id: IdentityId) -> Option<bool> {
+        match self.has.get(id.0 as usize) {
+            Some(true) => Some(true),
+            Some(false) if self.tells => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// What a baseline says of something that is odd in a herd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Baseline {
+    /// The clean hosts have it, too, or lack it, too.
+    Has,
+    /// It differs from the baseline as well.
+    HasNot,
 }
 
 /// One thing on all the hosts that have it.
@@ -66,6 +98,8 @@ pub(crate) struct Deviation<'a> {
     /// The place of its query among the views.
     pub(crate) view: usize,
     pub(crate) change: Change,
+    /// All its changes, with that one.
+    pub(crate) all: Vec<Change>,
     /// What makes its rows one thing, where there are several.
     pub(crate) several: Option<Alike>,
     /// Ascending.
@@ -81,6 +115,8 @@ pub(crate) struct Deviation<'a> {
     pub(crate) signs: u64,
     /// The name that the others have and that this one is almost.
     pub(crate) almost: Option<&'a BStr>,
+    /// What a baseline says of what is odd in the herd, where there is one that can tell.
+    pub(crate) baseline: Option<Baseline>,
     /// In bits: what the herd itself does not explain.
     pub(crate) surprise: f64,
     pub(crate) score: f64,

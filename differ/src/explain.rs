@@ -1,6 +1,6 @@
 //! Says in plain words what a deviation is, how rare it is and among whom, and what the others have instead.
 
-use crate::deviation::{Deviation, QueryView};
+use crate::deviation::{Baseline, Deviation, QueryView};
 use crate::finding::{Kind, Method};
 use bstr::{BStr, ByteSlice};
 use herdiff_model::knowledge::Knowledge;
@@ -55,13 +55,8 @@ fn value(cell: &BStr) -> String {
 }
 
 /// One sentence.
-pub(crate) fn why(
-    deviation: &Deviation<'_>,
-    view: &QueryView<'_>,
-    hosts: &[HostName],
-    method: Method,
-) -> String {
-    let mut why = match method {
+pub(crate) fn why(deviation: &Deviation<'_>, view: &QueryView<'_>, hosts: &[HostName]) -> String {
+    let mut why = match view.method {
         Method::Herd => against_herd(deviation, view, hosts),
         Method::Baseline => against_baseline(deviation, view, hosts),
     };
@@ -79,6 +74,11 @@ pub(crate) fn why(
     }
     if let Some(name) = deviation.almost {
         why += &format!("; almost the name of {}", value(name));
+    }
+    match deviation.baseline {
+        Some(Baseline::Has) => why += "; as in the baseline",
+        Some(Baseline::HasNot) => why += "; other than in the baseline, too",
+        None => {}
     }
     match deviation.prevalence.unknown {
         0 => {}

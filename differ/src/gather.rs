@@ -152,9 +152,11 @@ impl<'a> Gathering<'_, 'a> {
         let others = event.members.iter().filter(|&&other| other != lead.change);
         let others =
             others.filter_map(|&other| event.hosts.iter().find_map(|&host| rows(other, host))).collect();
+        let almost = (lead.change.kind() == Kind::Added).then(|| self.almost(lead.change.shown())).flatten();
         Some(Deviation {
             view: self.place,
             change: lead.change,
+            baseline: None,
             several: (event.members.len() > 1).then_some(event.alike),
             hosts: event.hosts,
             row: lead.row,
@@ -163,7 +165,8 @@ impl<'a> Gathering<'_, 'a> {
             prevalence: lead.prevalence,
             signs: lead.signs,
             surprise: lead.surprise,
-            almost: (lead.change.kind() == Kind::Added).then(|| self.almost(lead.change.shown())).flatten(),
+            almost,
+            all: event.members,
             score: 0.0,
         })
     }

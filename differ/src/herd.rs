@@ -1,6 +1,8 @@
 //! Every host against its herd: what few have, what nearly all have and a few lack, and what a few have otherwise.
 
+use crate::baseline::joined;
 use crate::deviation::{Change, Changes, Deviation, HostIndex, QueryView, other_columns};
+use crate::finding::Method;
 use crate::gather::{Gathering, Weighed};
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
 use crate::roster::Roster;
@@ -31,19 +33,21 @@ pub(crate) fn deviations<'a>(
         let hosts = sides.into_iter().next()?;
         let usual = Usual::learn(&[(&asked, &hosts)], identities.len(), &compared, &knowledge);
         let shared = usual.shared_values().collect();
-        let other_columns = other_columns(&hosts);
-        let view = QueryView { query, knowledge, compared, identities, asked, other_columns, shared };
+        let view = QueryView {
+            query,
+            method: Method::Herd,
+            other_columns: other_columns(&hosts),
+            clean: None,
+            knowledge,
+            compared,
+            identities,
+            asked,
+            shared,
+        };
         let deviations = of_query(place, &view, &hosts, &usual);
         Some((view, deviations))
     });
-    let mut views = Vec::new();
-    let mut deviations = Vec::new();
-    for (view, mut of_query) in compared.into_iter().flatten() {
-        of_query.iter_mut().for_each(|deviation| deviation.view = views.len());
-        deviations.extend(of_query);
-        views.push(view);
-    }
-    (views, deviations)
+    joined(compared)
 }
 
 fn of_query<'a>(

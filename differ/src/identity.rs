@@ -166,7 +166,7 @@ fn usual_columns(asked: &Asked<'_>) -> Option<BTreeSet<ColumnName>> {
 
 /// The identities of one query over one or two sides.
 pub(crate) struct Identities {
-    pub(crate) hashes: Vec<IdentityHash>,
+    hashes: Vec<IdentityHash>,
     keys: Vec<IdentityHash>,
 }
 
@@ -192,7 +192,8 @@ impl Identities {
         (identities, hosts)
     }
 
-    fn find(&self, hash: &IdentityHash) -> Option<IdentityId> {
+    /// The identity with that hash, if one side has it.
+    pub(crate) fn find(&self, hash: &IdentityHash) -> Option<IdentityId> {
         Some(IdentityId(self.hashes.binary_search(hash).ok()? as u32))
     }
 

@@ -7,6 +7,7 @@
 
 mod accepted;
 mod baseline;
+mod both;
 mod columns;
 mod coverage;
 mod deviation;
@@ -16,20 +17,24 @@ mod gather;
 mod herd;
 mod identity;
 mod lookalike;
+mod nearest;
 mod pairing;
 mod report;
 mod roster;
 mod scope;
 mod score;
+mod seen;
 mod side_by_side;
 mod story;
 mod template;
 mod usual;
 mod version;
+mod vet;
 mod voices;
 
 pub use accepted::{Accepted, BadLine, Day, Entry};
 pub use coverage::{Coverage, QueryCoverage};
 pub use finding::{Cells, Finding, FindingId, Kind, Method, Part, Prevalence, Suspect};
-pub use report::{Note, Options, Report, diff, outliers};
+pub use report::{Note, Options, Report, diff, outliers, outliers_with};
 pub use scope::{Indicator, Likeness, Scope, Shared, Sighting, scope};
+pub use vet::vet;

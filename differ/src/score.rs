@@ -1,7 +1,7 @@
 //! How much a deviation matters, in bits: how surprising it is in its herd, and how much such a thing says about danger. What an
 //! upgrade explains matters less; what is older than everywhere else matters more.
 
-use crate::deviation::{Deviation, HostIndex, QueryView};
+use crate::deviation::{Baseline, Deviation, HostIndex, QueryView};
 use crate::finding::{Kind, Method};
 use crate::version;
 use bstr::BStr;
@@ -11,10 +11,12 @@ use std::collections::{BTreeSet, HashSet};
 
 /// What a baseline's disagreement is worth, however many hosts share it.
 const NOT_IN_BASELINE: f64 = 4.0;
+/// What is odd in the herd and not in the baseline either is a little odder.
+const AGREED: f64 = 1.0;
 /// Danger counts in full only for what is at least this surprising, or as surprising as anything can be in a small herd: what
 /// every host has is not dangerous for its name.
 const SURPRISING: f64 = 2.5;
-/// What an upgrade explains keeps this share of its bits.
+/// What an upgrade explains, or what a baseline has as well, keeps this share of its bits.
 const EXPLAINED: f64 = 0.35;
 /// As many changed files on one host have a common cause, and where its packages are newer, that is known.
 const MANY: usize = 2;
@@ -26,7 +28,7 @@ const IMPOSTOR: f64 = 3.0;
 const OLDER: f64 = 4.0;
 
 /// Sets the scores.
-pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], hosts: usize, method: Method) {
+pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], hosts: usize) {
     let mut upgraded: BTreeSet<HostIndex> = BTreeSet::new();
     for deviation in deviations.iter() {
         if versions(deviation, views).is_some_and(|(newer, _)| newer > 0) {
@@ -37,7 +39,7 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
     let surprising = SURPRISING.min((hosts.max(2) as f64).log2());
     for deviation in deviations {
         let Some(view) = views.get(deviation.view) else { continue };
-        let known = match method {
+        let known = match view.method {
             Method::Herd => 0.0,
             Method::Baseline => NOT_IN_BASELINE,
         };
@@ -55,6 +57,11 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
             }
             None => surprise + danger,
         };
+        match deviation.baseline {
+            Some(Baseline::Has) => deviation.score *= EXPLAINED,
+            Some(Baseline::HasNot) => deviation.score += AGREED,
+            None => {}
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Of a sealed bundle only the index is read at first, and each query when it is asked for. A bundle of another form can
 //! only be read whole.
 
-use herdiff_model::bundle::{Archive, Bundle, BundleError, Ending, HostEntry, QueryAnswers};
+use herdiff_model::bundle::{Archive, Bundle, BundleError, Ending, HostEntry, QueryAnswers, is_sealed};
 use herdiff_model::outcome::{QueryOutcome, RowSet};
 use herdiff_model::pack::Pack;
 use herdiff_model::snapshot::QueryId;
@@ -11,14 +11,16 @@ use herdiff_model::sweep::SweepFacts;
 use std::io::{BufReader, Read, Seek};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a bundle is read from.
-pub trait Source: Read + Seek + Send {}
+/// What a bundle is read from: a file, or one that is decrypted where it is read.
+pub trait Source: Read + Seek + Send + 'static {}
 
-impl<T: Read + Seek + Send> Source for T {}
+impl<T: Read + Seek + Send + 'static> Source for T {}
 
 /// A bundle that was opened. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Stored(Arc<Inner>);
+
+type Readable = Archive<BufReader<Box<dyn Source>>>;
 
 struct Inner {
     facts: SweepFacts,
@@ -29,7 +31,7 @@ struct Inner {
     answers: Vec<Mutex<Option<Arc<QueryAnswers>>>>,
     outcomes: Mutex<Option<Arc<Outcomes>>>,
     /// Where the rest is read from; `None` where all was read.
-    archive: Option<Mutex<Archive<BufReader<Box<dyn Source>>>>>,
+    archive: Option<Mutex<Readable>>,
 }
 
 impl std::fmt::Debug for Stored {
@@ -54,10 +56,13 @@ impl Stored {
     ///
     /// # Errors
     /// When it is no bundle, or damaged where it was looked at.
-    pub fn open(mut source: impl Source + 'static) -> Result<Self, BundleError> {
-        if Archive::is_sealed(&mut source)? {
-            let reader = BufReader::with_capacity(1 << 18, Box::new(source) as Box<dyn Source>);
-            let Some(mut archive) = Archive::open(reader)? else { return Err(BundleError::NotABundle) };
+    pub fn open(source: Box<dyn Source>) -> Result<Self, BundleError> {
+        let mut source = BufReader::with_capacity(1 << 18, source);
+        if !is_sealed(&mut source)? {
+            source.rewind()?;
+            return Ok(Self::new(Bundle::read(source)?));
+        }
+        if let Some(mut archive) = Archive::open(source)? {
             let visits = archive.hosts()?;
             let pack = archive.pack().clone();
             return Ok(Self(Arc::new(Inner {
@@ -70,8 +75,7 @@ impl Stored {
                 archive: Some(Mutex::new(archive)),
             })));
         }
-        source.rewind()?;
-        Ok(Self::new(Bundle::read(BufReader::with_capacity(1 << 20, source))?))
+        Err(BundleError::Io(std::io::Error::other("the file changed while it was read")))
     }
 
     /// A bundle that was read whole.

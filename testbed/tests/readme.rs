@@ -102,8 +102,8 @@ fn every_command_of_the_readme_works() {
     assert_eq!(
         verbs,
         [
-            "collect", "outliers", "diff", "scope", "show", "query", "export", "sign", "import", "merge",
-            "verify", "pack", "pack"
+            "collect", "outliers", "diff", "baseline", "baseline", "scope", "show", "query", "export",
+            "sign", "import", "merge", "verify", "pack", "pack"
         ]
     );
     for line in &commands {
@@ -112,6 +112,7 @@ fn every_command_of_the_readme_works() {
         let expected = match line.split_whitespace().nth(1).unwrap() {
             "collect" => "5 hosts: 5 ok",
             "outliers" | "diff" => "user sysbackup (uid 0)",
+            "baseline" => "(1 host)",
             "scope" => "1 host has it of 5",
             "show" => "crontab: ",
             "query" => "sysbackup",

@@ -1,6 +1,7 @@
 //! `herdiff accept`: findings that were looked at and are no cause for alarm.
 
 use crate::commands::scope::find;
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::print;
@@ -41,6 +42,8 @@ pub(crate) struct Args {
     /// Show what is accepted
     #[arg(long, conflicts_with_all = ["ids", "reason", "expires", "bundle"])]
     list: bool,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -62,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut lines = String::new();
     let findings = match &args.bundle {
         Some(path) => {
-            let bundle = bundle_file::read(path)?;
+            let bundle = bundle_file::read(path, &args.identity)?;
             herdiff_differ::outliers(&bundle, &bundle_file::tables()?, &Options::default()).findings
         }
         None => Vec::new(),

@@ -1,7 +1,9 @@
 //! `herdiff outliers` and `herdiff diff`: from bundles to findings.
 
 use crate::bundle_file;
+use crate::commands::baseline::shelf::Shelf;
 use crate::commands::{accept, scope};
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::findings::Selection;
@@ -14,22 +16,30 @@ use std::path::PathBuf;
 
 /// Every host against its herd.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  herdiff outliers sweep.herd --top 20")]
+#[command(
+    after_help = "Examples:\n  herdiff outliers sweep.herd --top 20\n  herdiff outliers sweep.herd --baseline golden.herd"
+)]
 pub(crate) struct OutliersArgs {
     /// The bundle to look at
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
+    /// Also hold every host against this baseline, or against the baselines in a directory; may be given again and again
+    #[arg(long, value_name = "BASELINE")]
+    baseline: Vec<PathBuf>,
     #[command(flatten)]
     choice: Choice,
 }
 
 /// Hosts against a baseline.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  herdiff diff golden.herd today.herd --format ndjson")]
+#[command(
+    after_help = "Examples:\n  herdiff diff golden.herd today.herd --format ndjson\n  herdiff diff web.herd db.herd today.herd"
+)]
 pub(crate) struct DiffArgs {
-    /// A bundle of hosts that are known to be good
-    #[arg(value_name = "BASELINE")]
-    baseline: PathBuf,
+    /// Bundles of hosts that are known to be good, or a directory that `herdiff baseline` keeps; of several, a host is held
+    /// against one that has its herd, and of those against the one that it is most like
+    #[arg(value_name = "BASELINE", required = true, num_args = 1..)]
+    baselines: Vec<PathBuf>,
     /// The bundle to look at
     #[arg(value_name = "TARGET")]
     target: PathBuf,
@@ -39,7 +49,7 @@ pub(crate) struct DiffArgs {
 
 /// What is shown of a comparison, and what makes it fail.
 #[derive(clap::Args)]
-struct Choice {
+pub(crate) struct Choice {
     /// How to write the findings
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -59,15 +69,32 @@ struct Choice {
     /// Show everything behind the finding with this id
     #[arg(long, value_name = "ID")]
     why: Option<String>,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 }
 
 impl Choice {
     /// The best one at least, as it decides the exit code.
-    fn options(&self) -> Result<Options, Failure> {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
         let accepted = accept::read(self.accepted.as_deref())?;
         let most = if self.why.is_some() { usize::MAX } else { self.top.max(1) };
         Ok(Options { most, accepted })
     }
+}
+
+impl Choice {
+    /// Whether a finding makes the command fail.
+    fn alarms(&self, report: &Report) -> bool {
+        match self.fail_on {
+            FailOn::Score(score) => report.findings.iter().any(|finding| finding.score >= score),
+            FailOn::Never => false,
+        }
+    }
+}
+
+/// How many findings are worth a look, whatever else was asked for.
+pub(crate) fn alarming(report: &Report) -> usize {
+    report.findings.iter().filter(|finding| finding.score >= DEFAULT_SCORE).count()
 }
 
 /// Where a difference is worth a look: as rare as can be in a herd of fifty, in a place that matters.
@@ -113,19 +140,42 @@ impl std::str::FromStr for FailOn {
 }
 
 pub(crate) fn outliers(args: &OutliersArgs) -> Result<Exit, Failure> {
-    let bundle = bundle_file::read(&args.bundle)?;
-    let report = herdiff_differ::outliers(&bundle, &bundle_file::tables()?, &args.choice.options()?);
-    finish(&report, &args.choice, &[(&args.bundle, &bundle)])
+    let bundle = bundle_file::read(&args.bundle, &args.choice.identity)?;
+    let baselines = baselines(&args.baseline, &args.choice.identity)?;
+    let clean: Vec<&Bundle> = baselines.iter().map(|(_, baseline)| baseline).collect();
+    let report =
+        herdiff_differ::outliers_with(&bundle, &clean, &bundle_file::tables()?, &args.choice.options()?);
+    finish(&report, &args.choice, &[(&args.bundle, &bundle)], &baselines)
 }
 
 pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
-    let baseline = bundle_file::read(&args.baseline)?;
-    let target = bundle_file::read(&args.target)?;
-    let report = herdiff_differ::diff(&baseline, &target, &bundle_file::tables()?, &args.choice.options()?);
-    finish(&report, &args.choice, &[(&args.target, &target), (&args.baseline, &baseline)])
+    let baselines = baselines(&args.baselines, &args.choice.identity)?;
+    let clean: Vec<&Bundle> = baselines.iter().map(|(_, baseline)| baseline).collect();
+    let target = bundle_file::read(&args.target, &args.choice.identity)?;
+    let report = herdiff_differ::diff(&clean, &target, &bundle_file::tables()?, &args.choice.options()?);
+    finish(&report, &args.choice, &[(&args.target, &target)], &baselines)
 }
 
-fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> Result<Exit, Failure> {
+/// Baselines as they are named: bundles, and of directories what was promoted there.
+fn baselines(paths: &[PathBuf], identity: &IdentityArgs) -> Result<Vec<(PathBuf, Bundle)>, Failure> {
+    let mut baselines = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            baselines.extend(Shelf::at(path).baselines(|path| bundle_file::read(path, identity))?);
+        } else {
+            baselines.push((path.clone(), bundle_file::read(path, identity)?));
+        }
+    }
+    Ok(baselines)
+}
+
+/// Shows a report, and decides how the command ends.
+pub(crate) fn finish(
+    report: &Report,
+    choice: &Choice,
+    targets: &[(&PathBuf, &Bundle)],
+    baselines: &[(PathBuf, Bundle)],
+) -> Result<Exit, Failure> {
     let screen = Screen::stdout();
     if let Some(id) = &choice.why {
         let finding = scope::find(&report.findings, id)?;
@@ -142,6 +192,8 @@ fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> 
         .map_err(|error| Failure::usage("cannot write the findings").why(error))?;
 
     let cut = |(_, bundle): &&(&PathBuf, &Bundle)| matches!(bundle.ending, Ending::Open { .. });
+    let bundles: Vec<_> =
+        targets.iter().copied().chain(baselines.iter().map(|(path, bundle)| (path, bundle))).collect();
     let cut: Vec<_> = bundles.iter().filter(cut).map(|(path, _)| path).collect();
     // Every result states its coverage: beside it, where a program reads the result.
     let mut text = match choice.format {
@@ -151,7 +203,9 @@ fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> 
     if report.accepted > 0 {
         text += &format!("{} not shown: accepted.\n", count(report.accepted, "finding"));
     }
-    text += &coverage::render(&report.coverage, &report.notes, screen);
+    let names: Vec<_> =
+        baselines.iter().map(|(path, _)| escape(path.as_os_str().as_encoded_bytes())).collect();
+    text += &coverage::render(&report.coverage, &report.notes, &names, screen);
     for path in &cut {
         let line = format!(
             "{} ends early: its sweep was stopped or the file was cut; what follows is not known.",
@@ -167,12 +221,8 @@ fn finish(report: &Report, choice: &Choice, bundles: &[(&PathBuf, &Bundle)]) -> 
         Format::Json | Format::Ndjson | Format::Csv => write_line(text.trim_end()),
     }
 
-    let alarming = match choice.fail_on {
-        FailOn::Score(score) => report.findings.iter().any(|finding| finding.score >= score),
-        FailOn::Never => false,
-    };
     Ok(match report.coverage.with_rows {
-        _ if alarming => Exit::Findings,
+        _ if choice.alarms(report) => Exit::Findings,
         0 => Exit::Nothing,
         _ if report.leaves_open() || !cut.is_empty() => Exit::Partial,
         _ => Exit::Clean,

@@ -1,6 +1,7 @@
 //! One file for each verb, or for verbs that do one thing in two ways.
 
 pub(crate) mod accept;
+pub(crate) mod baseline;
 pub(crate) mod collect;
 pub(crate) mod compare;
 pub(crate) mod completions;

@@ -1,6 +1,7 @@
 //! `herdiff sign`: a detached signature that stands for every byte of a bundle.
 
-use crate::bundle_source::{Source, is_remote};
+use crate::bundle_origin::{Origin, is_remote};
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{print, say};
@@ -33,16 +34,18 @@ pub(crate) struct Args {
     /// Where the signature goes [default: BUNDLE.sig]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // What is damaged is not vouched for.
-    let bundle = bundle_file::read(&args.bundle)?;
     if args.output.is_none() && is_remote(&args.bundle) {
         return Err(Failure::usage("nowhere to write the signature").next("name a file here with -o"));
     }
+    let bundle = bundle_file::read(&args.bundle, &args.identity)?;
     let output = args.output.clone().unwrap_or_else(|| beside(&args.bundle));
-    let file = Source::open(&args.bundle)?;
+    let file = Origin::open(&args.bundle)?;
     let cannot = |error: &dyn std::fmt::Display| Failure::usage("cannot sign").why(error);
     let text = match &args.key {
         Some(path) => {

@@ -6,8 +6,8 @@ use crate::screen::{Screen, Style};
 use herdiff_differ::{Coverage, Note, Report};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The lines below the findings.
-pub(crate) fn render(coverage: &Coverage, notes: &[Note], screen: Screen) -> String {
+/// The lines below the findings. `baselines` are the names of what was compared with.
+pub(crate) fn render(coverage: &Coverage, notes: &[Note], baselines: &[String], screen: Screen) -> String {
     let mut lines = Vec::new();
     if coverage.is_whole() {
         lines.push(format!(
@@ -38,7 +38,7 @@ pub(crate) fn render(coverage: &Coverage, notes: &[Note], screen: Screen) -> Str
     if let Some(more) = coverage.incomplete.len().checked_sub(MOST_QUERIES).filter(|&more| more > 0) {
         lines.push(format!("  and {}", count(more, "more query")));
     }
-    lines.extend(notes.iter().map(|note| screen.paint(Style::Alarm, &self::note(note))));
+    lines.extend(notes.iter().map(|note| screen.paint(Style::Alarm, &self::note(note, baselines))));
     lines.join("\n") + "\n"
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn suspects(report: &Report, min_score: f64) -> Option<String> {
     (!first.is_empty()).then(|| format!("Look first at: {}\n", first.join(", ")))
 }
 
-fn note(note: &Note) -> String {
+fn note(note: &Note, baselines: &[String]) -> String {
     match note {
         Note::HerdTooSmall { herd, hosts } => format!(
             "Herd {}: only {} with rows; with fewer than 3 nothing can be called odd. Compare with a baseline: herdiff diff.",
@@ -94,6 +94,12 @@ fn note(note: &Note) -> String {
                 escape(query.as_str()),
                 names.join(", ")
             )
+        }
+        Note::HeldAgainst { herd, hosts } => {
+            let each = baselines.iter().zip(hosts).filter(|(_, hosts)| **hosts > 0);
+            let each: Vec<_> =
+                each.map(|(name, hosts)| format!("{} against {name}", count(*hosts, "host"))).collect();
+            format!("Herd {}: {}.", escape(herd.as_str()), each.join(", "))
         }
         Note::BaselineEmpty => "The baseline has no rows: nothing can be compared with it.".to_owned(),
         Note::BaselineUnsure { queries } => {

@@ -4,6 +4,7 @@ use crate::exit::Exit;
 use crate::output::{count, coverage};
 use crate::screen::escape::escape;
 use crate::screen::table::Table;
+use crate::screen::wrap::wrap;
 use crate::screen::{Screen, Style};
 use herdiff_model::bundle::Digest;
 use herdiff_model::name::HostName;
@@ -84,15 +85,21 @@ impl Summary {
         out += "\n";
         if !self.failed.is_empty() {
             let mut table = Table::new(["HOST", "OUTCOME", "PHASE", "WHY"]);
-            let mut failed = self.failed.clone();
-            failed.sort();
-            failed.iter().take(MOST_FAILED).for_each(|failed| table.row(failed.iter().map(escape)));
+            let mut failed: Vec<_> = self.failed.iter().collect();
+            // Rare outcomes first: a host whose key has changed must not be lost below a thousand that are switched off.
+            let hosts = |[_, outcome, ..]: &[String; 4]| self.outcomes.get(outcome.as_str()).copied();
+            failed.sort_by_key(|row| (hosts(row), row[1].as_str(), row[0].as_str()));
+            failed.iter().take(MOST_FAILED).for_each(|row| table.row(row.iter().map(escape)));
             out += &format!("\n{}\n", table.render(screen));
             if let Some(more) = failed.len().checked_sub(MOST_FAILED).filter(|&more| more > 0) {
                 out += &format!("and {}\n", count(more, "more host"));
             }
             for (kind, advice) in self.advice() {
-                out += &format!("try for {kind}: {advice}\n");
+                let advice = format!("try for {kind}: {advice}");
+                let lines = screen
+                    .width
+                    .map_or_else(|| vec![advice.clone()], |width| wrap(&advice, width.saturating_sub(4)));
+                out += &(lines.join("\n    ") + "\n");
             }
             out += "\n";
         }

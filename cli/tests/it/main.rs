@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod architecture;
+mod baseline;
 mod collect;
 mod compare;
+mod encrypt;
 mod export;
 mod pack;
 mod query;

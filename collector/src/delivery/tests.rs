@@ -36,6 +36,8 @@ fn dialogue(choice: EngineChoice) -> Dialogue {
             limits: Arc::new(limits),
             choice,
             probes,
+            osquery: Vec::new(),
+            leave: false,
             prompt: Prompt::new(),
             budget: Budget::new(1 << 30, 1),
         }),
@@ -90,14 +92,26 @@ fn the_choice_of_the_engine() {
         String::from_utf8(sent.concat()).unwrap()
     };
     let with = HELLO.replace("\"osqueryi\":\"\"", "\"osqueryi\":\"/usr/bin/osqueryi\"");
-    assert!(answer(EngineChoice::Auto, &with).starts_with("osqueryi /usr/bin/osqueryi\nSELECT 1;\n.print "));
-    assert!(answer(EngineChoice::Osqueryi, &with).starts_with("osqueryi /usr/bin/osqueryi\n"));
+    assert!(
+        answer(EngineChoice::Auto, &with).starts_with("osqueryi /usr/bin/osqueryi 0 go\nSELECT 1;\n.print ")
+    );
+    assert!(answer(EngineChoice::Osqueryi, &with).starts_with("osqueryi /usr/bin/osqueryi 0 go\n"));
     let probe = answer(EngineChoice::Probe, &with);
     assert!(probe.starts_with("probe ") && probe.ends_with("\nprobe"), "{probe}");
     assert_eq!(probe.lines().next().unwrap().split(' ').nth(2), Some("5"));
     assert_eq!(answer(EngineChoice::Auto, HELLO), probe);
     assert_eq!(answer(EngineChoice::Osqueryi, HELLO), "quit\n");
     assert_eq!(answer(EngineChoice::Auto, &HELLO.replace("x86_64", "mips")), "quit\n");
+    // What an earlier visit left is not sent again; something else that is there does not count.
+    let hash = ProbeBinary::for_arch("x86_64", b"probe".to_vec()).sha256().to_owned();
+    let kept = |kept: &str| {
+        answer(
+            EngineChoice::Auto,
+            &HELLO.replace("\"osqueryi\"", &format!("\"kept\":\" {kept}\",\"osqueryi\"")),
+        )
+    };
+    assert!(kept(&hash).starts_with(&format!("probe {hash} kept go\n{{")) && kept(&hash).ends_with("}\n"));
+    assert_eq!(kept(&hash[..63]), probe);
 }
 
 #[test]
@@ -189,6 +203,8 @@ fn the_password_is_asked_for_once_and_only_by_sudo() {
         limits: Arc::new(limits),
         choice,
         probes,
+        osquery: Vec::new(),
+        leave: false,
         prompt: Prompt::new(),
         budget: Budget::new(1 << 30, 1),
     });

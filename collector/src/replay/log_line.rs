@@ -1,6 +1,6 @@
 //! One line of osqueryd's results or snapshots log, in each of the forms that osqueryd writes.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -44,6 +44,7 @@ struct Raw {
     counter: Option<Value>,
     action: Option<String>,
     columns: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "some_rows")]
     snapshot: Option<Vec<Map<String, Value>>>,
     #[serde(rename = "diffResults", alias = "diff_results")]
     difference: Option<Difference>,
@@ -52,8 +53,30 @@ struct Raw {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Difference {
+    #[serde(deserialize_with = "rows_of_list")]
     added: Vec<Map<String, Value>>,
+    #[serde(deserialize_with = "rows_of_list")]
     removed: Vec<Map<String, Value>>,
+}
+
+/// A list of rows; versions of osquery before 3 write an empty one as an empty text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum List {
+    Rows(Vec<Map<String, Value>>),
+    Text(String),
+}
+
+fn rows_of_list<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Map<String, Value>>, D::Error> {
+    match List::deserialize(source)? {
+        List::Rows(rows) => Ok(rows),
+        List::Text(text) if text.is_empty() => Ok(Vec::new()),
+        List::Text(_) => Err(serde::de::Error::custom("a list of rows is a text")),
+    }
+}
+
+fn some_rows<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Vec<Map<String, Value>>>, D::Error> {
+    rows_of_list(source).map(Some)
 }
 
 /// Understands a line; the error says what is odd about it. The flag tells whether bytes had to be replaced.
@@ -149,6 +172,25 @@ mod tests {
             ),
             Change::SnapshotRow(br#"{"a":"1"}"#.to_vec())
         );
+        // Decorations are not the query's, whether they stand apart or not.
+        assert_eq!(
+            change(
+                r#"{"name":"q","hostIdentifier":"h","unixTime":7,"decorations":{"a":"9"},"team":"red","columns":{"a":"1"},"action":"added"}"#
+            ),
+            added(r#"{"a":"1"}"#)
+        );
+    }
+
+    #[test]
+    fn nothing_is_a_list_too_as_older_versions_write_it() {
+        let line =
+            |rest: &str| change(&format!(r#"{{"name":"q","hostIdentifier":"h","unixTime":7,{rest}}}"#));
+        assert_eq!(line(r#""action":"snapshot","snapshot":"""#), Change::Snapshot(Vec::new()));
+        assert_eq!(line(r#""action":"snapshot","snapshot":[]"#), Change::Snapshot(Vec::new()));
+        let gone = Change::Difference { added: Vec::new(), removed: vec![br#"{"a":"1"}"#.to_vec()] };
+        assert_eq!(line(r#""diffResults":{"added":"","removed":[{"a":"1"}]}"#), gone);
+        let other = r#"{"name":"q","hostIdentifier":"h","action":"snapshot","snapshot":"x"}"#;
+        assert!(parse(other.as_bytes()).0.is_err());
     }
 
     #[test]

@@ -174,7 +174,7 @@ impl Reach {
                 scan: if to.port == 22 { to.host.clone() } else { format!("-p {} {}", to.port, to.host) },
                 keys,
                 policy: self.policy_for(to),
-                revoked: self.revoked.of(to.answer.revoked_host_keys.as_ref()),
+                revoked: self.revoked.of(to.revoked_host_keys.as_ref()),
                 learner: Arc::clone(&self.learner),
                 file: to.known_hosts.first().cloned(),
                 hashed: to.answer.hash_known_hosts,

@@ -380,6 +380,49 @@ mod tests {
         assert_eq!(known.notes.len(), 4);
     }
 
+    fn hashed(name: &str, n: usize) -> String {
+        let salt = [(n % 251) as u8; 20];
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &salt);
+        let hash = hmac::sign(&key, name.as_bytes());
+        format!("|1|{}|{} {A}\n", BASE64.encode(&salt), BASE64.encode(hash.as_ref()))
+    }
+
+    /// All hosts of a sweep share what was parsed.
+    #[test]
+    fn ten_thousand_hashed_lines_are_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known_hosts");
+        std::fs::write(&file, (0..10_000).map(|n| hashed(&format!("h{n}"), n)).collect::<String>()).unwrap();
+        let mut known = KnownFiles::default();
+        known.read(std::slice::from_ref(&file)).unwrap();
+        let first = known.of(std::slice::from_ref(&file));
+        // Gone: whoever read it again would find nothing.
+        std::fs::remove_file(&file).unwrap();
+        known.read(std::slice::from_ref(&file)).unwrap();
+        for n in [0, 4711, 9999] {
+            let known = known.of(std::slice::from_ref(&file));
+            assert!(Arc::ptr_eq(&known, &first));
+            assert_eq!(known.of_host(&format!("h{n}"), 22).check(&key(A)), Verdict::Known);
+        }
+        assert_eq!(first.of_host("h10000", 22).check(&key(A)), unknown());
+    }
+
+    /// `cargo test --release -p herdiff-collector --lib -- --ignored --nocapture measure_hashed`
+    #[test]
+    #[ignore = "a measurement"]
+    #[allow(clippy::print_stdout)]
+    fn measure_hashed_lines() {
+        let text: String = (0..10_000).map(|n| hashed(&format!("h{n}"), n)).collect();
+        let start = std::time::Instant::now();
+        let mut known = KnownHosts::default();
+        known.add("kh", text.as_bytes());
+        let (read, known, start) = (start.elapsed(), Arc::new(known), std::time::Instant::now());
+        for n in 0..100 {
+            assert_eq!(known.of_host(&format!("h{n}"), 22).check(&key(A)), Verdict::Known);
+        }
+        println!("10,000 hashed lines: read in {read:?}, {:?} a host", start.elapsed() / 100);
+    }
+
     #[test]
     fn agrees_with_ssh_keygen() {
         let dir = tempfile::tempdir().unwrap();

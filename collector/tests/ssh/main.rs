@@ -14,6 +14,8 @@ mod measure;
 mod outcomes;
 mod password;
 mod privilege;
+mod pushed;
 mod reach;
+mod security_key;
 mod traps;
 mod trust;

@@ -4,7 +4,7 @@ use crate::fleet::{Fleet, tables};
 use herdiff_differ::{Kind, Note, Options, Report, diff};
 
 fn compare(baseline: &Fleet, target: &Fleet) -> Report {
-    diff(&baseline.bundle(), &target.bundle(), &tables(), &Options::default())
+    diff(&[&baseline.bundle()], &target.bundle(), &tables(), &Options::default())
 }
 
 fn clean(hosts: usize) -> Fleet {

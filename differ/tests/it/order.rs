@@ -98,7 +98,7 @@ proptest! {
         keys in proptest::collection::vec(any::<u64>(), 16),
     ) {
         let told = |clean: Fleet, hosts: Fleet| {
-            let report = diff(&clean.bundle(), &hosts.bundle(), &tables(), &Options::default());
+            let report = diff(&[&clean.bundle()], &hosts.bundle(), &tables(), &Options::default());
             serde_json::to_string_pretty(&report).unwrap()
         };
         prop_assert_eq!(

@@ -58,15 +58,9 @@ pub struct QueryAnswers {
 }
 
 impl<R: Read + Seek> Archive<R> {
-    /// Whether it is a sealed bundle, by its two ends; nothing is checked.
-    pub fn is_sealed(source: &mut R) -> Result<bool, BundleError> {
-        Ok(ends(source)?.is_some())
-    }
-
     /// Reads the index of a sealed bundle; `None` where it is a bundle of another form, which can only be read whole.
     pub fn open(mut source: R) -> Result<Option<Self>, BundleError> {
-        let Some(Ends { preamble, length, start, at }) = ends(&mut source)? else { return Ok(None) };
-        let tag = tag_of(&preamble);
+        let Some(Ends { tag, start, at, length }) = ends(&mut source)? else { return Ok(None) };
         let (sweep, index) =
             (frame_at(&mut source, tag, 0, PREAMBLE as u64)?, frame_at(&mut source, tag, u32::MAX, start)?);
         if sweep.kind != FrameKind::Sealed {
@@ -284,28 +278,17 @@ impl<R: Read + Seek> Archive<R> {
     }
 }
 
-fn visit_of(frame: &Frame, host: HostPayload) -> Result<Visit, BundleError> {
-    host.visit().ok_or_else(|| frame.damaged("it has an outcome that is not known"))
-}
-
-impl FramePayload {
-    fn concerns(&self, host: u32) -> bool {
-        let of_hosts = FrameKind::Hosts as u8..=FrameKind::Own as u8;
-        of_hosts.contains(&self.kind) && (self.first..self.first.saturating_add(self.hosts)).contains(&host)
-    }
-}
-
-/// What the two ends of a sealed bundle say.
+/// Where what is in a sealed bundle is found.
 struct Ends {
-    preamble: [u8; PREAMBLE],
-    /// Of the whole file.
-    length: u64,
+    tag: Tag,
     /// Where the index starts, and where it ends.
     start: u64,
     at: u64,
+    length: u64,
 }
 
-fn ends<R: Read + Seek>(source: &mut R) -> Result<Option<Ends>, BundleError> {
+/// Looks at both ends of a file; `None` where it is a bundle of another form.
+fn ends(source: &mut (impl Read + Seek)) -> Result<Option<Ends>, BundleError> {
     source.rewind()?;
     let Some(preamble) = read::sealable_preamble(source)? else { return Ok(None) };
     let length = source.seek(SeekFrom::End(0))?;
@@ -316,7 +299,23 @@ fn ends<R: Read + Seek>(source: &mut R) -> Result<Option<Ends>, BundleError> {
     let mut trailer = Vec::new();
     source.by_ref().take(TRAILER_LENGTH as u64).read_to_end(&mut trailer)?;
     let start = read_trailer(&trailer).filter(|&start| start < at);
-    Ok(start.map(|start| Ends { preamble, length, start, at }))
+    Ok(start.map(|start| Ends { tag: tag_of(&preamble), start, at, length }))
+}
+
+/// Whether a bundle is sealed, so that it can be read in parts.
+pub fn is_sealed(source: &mut (impl Read + Seek)) -> Result<bool, BundleError> {
+    Ok(ends(source)?.is_some())
+}
+
+fn visit_of(frame: &Frame, host: HostPayload) -> Result<Visit, BundleError> {
+    host.visit().ok_or_else(|| frame.damaged("it has an outcome that is not known"))
+}
+
+impl FramePayload {
+    fn concerns(&self, host: u32) -> bool {
+        let of_hosts = FrameKind::Hosts as u8..=FrameKind::Own as u8;
+        of_hosts.contains(&self.kind) && (self.first..self.first.saturating_add(self.hosts)).contains(&host)
+    }
 }
 
 /// The frame at a place; of any number where it is `u32::MAX`.

@@ -16,7 +16,7 @@ pub(super) const MOST_HOSTS: usize = 1024;
 /// A block with more bytes of distinct rows is written before it is full.
 const MOST_BYTES: usize = 96 << 20;
 /// So many hosts have the rest of their rows together: who wants one host reads so many.
-pub(super) const GROUP: usize = 64;
+pub(super) const GROUP: usize = 128;
 
 /// Hosts and their rows.
 pub(super) struct Block {
@@ -142,7 +142,7 @@ impl QueryRows<'_> {
     /// Writes the lists of columns, and the rows that many hosts have, with which hosts those are.
     pub(super) fn encode_common(&self, output: &mut Output) -> io::Result<()> {
         output.number(self.table.shapes().len() as u64);
-        let mut names = Output::default();
+        let mut names = output.another();
         for ColumnNames(columns) in self.table.shapes().iter().map(ColumnNames::from) {
             names.number(columns.len() as u64);
             for name in columns {
@@ -270,7 +270,7 @@ fn sorted(columns: &[Column<'_>], rows: &[(u32, RowId)]) -> Vec<u32> {
 /// Writes lists of hosts: each with those who are in it, or where that is shorter, with those who are not.
 fn encode_patterns(patterns: &[&[u32]], hosts: u32, output: &mut Output) -> io::Result<()> {
     output.number(patterns.len() as u64);
-    let mut counts = Output::default();
+    let mut counts = output.another();
     let mut gaps = Vec::new();
     for pattern in patterns {
         let inverted = pattern.len() * 2 > hosts as usize;

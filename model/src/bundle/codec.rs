@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::cell::RefCell;
 use std::io::Read;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The longest payload, unpacked: one host's new rows. Also the most memory a hostile file can make a reader take
 /// for one frame.
@@ -63,49 +63,66 @@ pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8], unpacked: u64) -> Result
 
 /// For what is kept: slower to write, as fast to read.
 const SEALED_LEVEL: i32 = 6;
+/// The same for few hosts, of which it takes no time that anybody notices.
+const SMALL_LEVEL: i32 = 17;
+/// So many hosts are few.
+const FEW: usize = 128;
 
-thread_local! {
-    /// Streams are many and short: to make what they are packed with anew for each takes longer than packing them.
-    static SQUEEZER: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
-    static EXPANDER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+/// Compresses what is kept. Streams are many and short: to make what they are packed with anew for each takes longer than packing
+/// them, so all parts of a bundle share one.
+#[derive(Clone)]
+pub(super) struct Squeezer(Arc<Mutex<zstd::bulk::Compressor<'static>>>);
+
+impl Squeezer {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self(Arc::new(Mutex::new(zstd::bulk::Compressor::new(SEALED_LEVEL)?))))
+    }
+
+    fn compressor(&self) -> MutexGuard<'_, zstd::bulk::Compressor<'static>> {
+        // What a thread that panicked left begun is begun anew by the next call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What comes is of so many hosts.
+    pub(super) fn expect(&self, hosts: usize) -> std::io::Result<()> {
+        self.compressor().set_compression_level(if hosts <= FEW { SMALL_LEVEL } else { SEALED_LEVEL })
+    }
+
+    pub(super) fn squeeze(&self, plain: &[u8]) -> std::io::Result<Vec<u8>> {
+        self.compressor().compress(plain)
+    }
+
+    /// The same for a value.
+    pub(super) fn pack(&self, value: &impl Serialize) -> std::io::Result<Packed> {
+        let plain = encode(value)?;
+        Ok(Packed { bytes: self.squeeze(&plain)?, unpacked: plain.len() as u64 })
+    }
 }
 
-/// Compresses bytes of a sealed bundle.
-pub(super) fn squeeze(plain: &[u8]) -> std::io::Result<Vec<u8>> {
-    SQUEEZER.with_borrow_mut(|kept| {
-        let squeezer = match kept {
-            Some(squeezer) => squeezer,
-            None => kept.insert(zstd::bulk::Compressor::new(SEALED_LEVEL)?),
-        };
-        squeezer.compress(plain)
-    })
-}
+/// Undoes it, for the streams of one payload.
+#[derive(Default)]
+pub(super) struct Expander(Option<zstd::bulk::Decompressor<'static>>);
 
-/// Undoes it; `None` where the bytes are not what was compressed to this length.
-pub(super) fn expand(bytes: &[u8], length: usize) -> Option<Vec<u8>> {
-    /// As much may be allocated ahead, believing what a file says.
-    const BELIEVED: usize = 1 << 20;
-    if length <= BELIEVED {
-        let plain = EXPANDER.with_borrow_mut(|kept| {
-            let expander = match kept {
+impl Expander {
+    /// `None` where the bytes are not what was compressed to this length.
+    pub(super) fn expand(&mut self, bytes: &[u8], length: usize) -> Option<Vec<u8>> {
+        /// As much may be allocated ahead, believing what a file says.
+        const BELIEVED: usize = 1 << 20;
+        if length > MAX_PAYLOAD {
+            return None;
+        }
+        let plain = if length <= BELIEVED {
+            let expander = match &mut self.0 {
                 Some(expander) => expander,
-                None => kept.insert(zstd::bulk::Decompressor::new().ok()?),
+                None => self.0.insert(zstd::bulk::Decompressor::new().ok()?),
             };
-            expander.decompress(bytes, length).ok()
-        })?;
-        return (plain.len() == length).then_some(plain);
+            expander.decompress(bytes, length).ok()?
+        } else {
+            let mut plain = Vec::new();
+            let decoder = zstd::stream::read::Decoder::with_buffer(bytes).ok()?;
+            decoder.take(length as u64 + 1).read_to_end(&mut plain).ok()?;
+            plain
+        };
+        (plain.len() == length).then_some(plain)
     }
-    if length > MAX_PAYLOAD {
-        return None;
-    }
-    let mut plain = Vec::new();
-    let decoder = zstd::stream::read::Decoder::with_buffer(bytes).ok()?;
-    decoder.take(length as u64 + 1).read_to_end(&mut plain).ok()?;
-    (plain.len() == length).then_some(plain)
-}
-
-/// The same for a value.
-pub(super) fn pack_sealed(value: &impl Serialize) -> std::io::Result<Packed> {
-    let plain = encode(value)?;
-    Ok(Packed { bytes: squeeze(&plain)?, unpacked: plain.len() as u64 })
 }

@@ -12,6 +12,8 @@ mod column;
 mod content;
 mod digest;
 mod file;
+#[cfg(test)]
+mod forged;
 mod frame;
 mod index;
 mod journal;
@@ -28,7 +30,7 @@ mod v0;
 mod verify;
 mod wire;
 
-pub use archive::{Archive, HostEntry, QueryAnswers};
+pub use archive::{Archive, HostEntry, QueryAnswers, is_sealed};
 pub use digest::Digest;
 pub use file::seal;
 pub use journal::{BundleWriter, Resumed};

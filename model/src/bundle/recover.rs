@@ -291,6 +291,11 @@ impl Saving {
                 .unwrap_or(0)
                 .max(about.keys().next_back().map_or(0, |last| last + 1)),
         };
+        // A number costs a hostile file a few bytes, and each host costs memory.
+        if u64::from(count) > length {
+            let why = "its hosts are numbered higher than there can be hosts in it".into();
+            return Err(BundleError::Damaged { frame: 0, offset: 0, why });
+        }
         let missing = Missing::of(&intact, index.as_ref());
         let rows = unseal::queries(&intact.usable(queries), count as usize, &Budget::of_file(length))?;
         for number in 0..count {

@@ -33,6 +33,7 @@ pub struct SealedWriter<W> {
     content: Digest,
     queries: usize,
     block: Block,
+    squeezer: codec::Squeezer,
     hosts: Vec<(String, String)>,
     leaves: Vec<Digest>,
     index: Vec<FramePayload>,
@@ -55,12 +56,14 @@ impl<W: Write> SealedWriter<W> {
             ..SweepPayload::of(facts, pack)
         };
         let queries = payload.queries.len();
+        let squeezer = codec::Squeezer::new()?;
         let mut writer = Self {
             frames: FrameWriter::start(sink, payload.tag()?)?,
-            sweep: codec::pack_sealed(&payload)?,
+            sweep: squeezer.pack(&payload)?,
             content: content::of_sweep(&payload)?,
             queries,
             block: Block::new(queries),
+            squeezer,
             hosts: Vec::new(),
             leaves: Vec::new(),
             index: Vec::new(),
@@ -105,21 +108,22 @@ impl<W: Write> SealedWriter<W> {
             return Ok(());
         }
         let start = self.hosts.len() - hosts.len();
+        self.squeezer.expect(hosts.len())?;
         for query in 0..self.queries {
             let Some(rows) = block.query(query) else { continue };
-            let mut output = head(query, start, hosts.len());
+            let mut output = self.head(query, start, hosts.len());
             rows.encode_common(&mut output)?;
             self.write(FrameKind::Common, query, start, hosts.len(), &output.packed())?;
             for first in (0..hosts.len()).step_by(GROUP) {
                 let count = GROUP.min(hosts.len() - first);
-                let mut output = head(query, start + first, count);
+                let mut output = self.head(query, start + first, count);
                 if rows.encode_own(first, &mut output)? {
                     self.write(FrameKind::Own, query, start + first, count, &output.packed())?;
                 }
             }
         }
         for (first, group) in (start..).step_by(GROUP).zip(hosts.chunks(GROUP)) {
-            let packed = codec::pack_sealed(&(first as u32, group))?;
+            let packed = self.squeezer.pack(&(first as u32, group))?;
             self.write(FrameKind::Hosts, 0, first, group.len(), &packed)?;
         }
         Ok(())
@@ -140,6 +144,15 @@ impl<W: Write> SealedWriter<W> {
         Ok(())
     }
 
+    /// What a segment of rows starts with.
+    fn head(&self, query: usize, first: usize, hosts: usize) -> Output {
+        let mut output = Output::new(&self.squeezer);
+        output.number(query as u64);
+        output.number(first as u64);
+        output.number(hosts as u64);
+        output
+    }
+
     /// Ends the bundle.
     pub fn finish(mut self, end: SweepEnd) -> io::Result<(W, Sealed)> {
         self.write_block()?;
@@ -153,19 +166,10 @@ impl<W: Write> SealedWriter<W> {
             leaves: self.leaves.iter().flat_map(|leaf| leaf.0).collect(),
             frames: self.index,
         };
-        let written = self.frames.write(FrameKind::Index, &codec::pack_sealed(&index)?)?;
+        let written = self.frames.write(FrameKind::Index, &self.squeezer.pack(&index)?)?;
         let mut sink = self.frames.into_inner();
         sink.write_all(&trailer(written.offset))?;
         sink.flush()?;
         Ok((sink, Sealed { seal, file: written.digest }))
     }
-}
-
-/// What a segment of rows starts with.
-fn head(query: usize, first: usize, hosts: usize) -> Output {
-    let mut output = Output::default();
-    output.number(query as u64);
-    output.number(first as u64);
-    output.number(hosts as u64);
-    output
 }

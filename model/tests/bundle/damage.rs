@@ -154,7 +154,7 @@ fn a_damaged_segment_of_a_sealed_bundle_costs_one_query_of_some_hosts() {
             // What was swept stands twice, the index can be made again.
             7 | 8 => &[0],
             // A group of hosts.
-            4 | 6 => &[64, 22],
+            4 | 6 => &[128, 22],
             // All hosts that had rows of it.
             _ => &[150, 100],
         };
@@ -185,4 +185,25 @@ fn of_an_old_bundle_the_hosts_before_the_damage_are_saved() {
     damaged[at] ^= 1;
     let (bundle, report) = recovered(&damaged).unwrap();
     assert!(bundle.snapshots.len() < 3 && report.damage.len() == 1);
+}
+
+#[test]
+fn hosts_that_are_numbered_too_high_do_not_fill_the_memory() {
+    let whole = sealed();
+    let (preamble, mut all) = frames(&whole[..whole.len() - 16]);
+    // Without an index, what rows say of their hosts is all there is.
+    all.pop();
+    let frame = all.iter().position(|frame| frame[8] == 5).unwrap();
+    let (head, payload) = (&all[frame][..21], &all[frame][53..]);
+    // After the query's number, which is one byte, stands that of the first host.
+    assert_eq!(payload[1], 0);
+    let payload = [&payload[..1], &[0x80, 0xe0, 0xff, 0xff, 0x0f], &payload[2..]].concat();
+    let mut head = head.to_vec();
+    head[13..17].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    let digest = blake3::hash(&[preamble, &head, &payload].concat());
+    let forged = [&head[..], digest.as_bytes(), &payload].concat();
+    all[frame] = &forged;
+    let file = [preamble, &all.concat()].concat();
+    let error = recover(Cursor::new(file), Vec::new(), recovery).map(drop).unwrap_err();
+    assert!(error.to_string().contains("higher"), "{error}");
 }

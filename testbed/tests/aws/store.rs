@@ -126,6 +126,7 @@ fn a_large_bundle_goes_there_in_parts_and_is_read_where_it_is_needed() {
     let there = "s3://ir-evidence/large.herd";
     let (code, out, err) = cloud.herdiff(&["import", "answers", "-o", there]);
     assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains(&format!("bundle  {there}, ")) && !out.contains(", 0 kB"), "{out}");
     let (code, _, err) = cloud.herdiff(&["import", "answers", "-o", "here.herd"]);
     assert_eq!(code, 0, "{err}");
     let size = std::fs::metadata(cloud.place.path().join("here.herd")).unwrap().len();

@@ -85,7 +85,7 @@ impl Progress {
             Self::Lines { done, targets } => {
                 *done += 1;
                 if failed || *done % 100 == 0 || done == targets {
-                    write_line(&format!("[{done}/{targets}] {}", told(visit)));
+                    write_line(&format!("[{done}/{targets}] {}", told(visit, LONGEST_LINE)));
                 }
             }
             Self::Bars { bars, herds, told: failures } => {
@@ -98,7 +98,10 @@ impl Progress {
                 }
                 *failures += usize::from(failed);
                 if failed && *failures <= MOST_FAILURES {
-                    bars.suspend(|| write_line(&told(visit)));
+                    // One line of the terminal: the summary and the bundle say more.
+                    let width = terminal_size::terminal_size_of(std::io::stderr());
+                    let width = width.map_or(LONGEST_LINE, |(width, _)| usize::from(width.0).max(40));
+                    bars.suspend(|| write_line(&told(visit, width)));
                 }
             }
         }
@@ -116,10 +119,10 @@ impl Progress {
 const LONGEST_LINE: usize = 240;
 
 /// "web-04: refused (connect): Connection refused".
-fn told(visit: &Visit) -> String {
+fn told(visit: &Visit, columns: usize) -> String {
     let phase = visit.outcome.phase.map_or(String::new(), |phase| format!(" ({phase})"));
     let why =
         if visit.outcome.detail.is_empty() { String::new() } else { format!(": {}", visit.outcome.detail) };
     let line = format!("{}: {}{phase}{}", escape(visit.host.as_str()), visit.outcome.kind, escape(why));
-    shorten(&line, LONGEST_LINE)
+    shorten(&line, columns)
 }

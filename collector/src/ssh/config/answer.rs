@@ -40,7 +40,7 @@ pub(crate) struct Answer {
     pub(crate) host_key_alias: Option<String>,
     pub(crate) strict: Strict,
     pub(crate) hash_known_hosts: bool,
-    pub(crate) revoked_host_keys: Option<PathBuf>,
+    pub(crate) revoked_host_keys: Option<String>,
     pub(crate) family: Family,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) ciphers: String,
@@ -58,8 +58,7 @@ impl Answer {
         for line in text.lines() {
             let (name, value) = line.split_once(' ').unwrap_or((line, ""));
             let some = || Some(value.to_owned()).filter(|value| !value.is_empty() && value != "none");
-            // A name with a blank cannot be told from two names.
-            let files = || value.split_ascii_whitespace().filter(|&file| file != "none").map(PathBuf::from);
+            let files = || names_of_files(value).into_iter();
             match name {
                 "hostname" => value.clone_into(&mut answer.hostname),
                 "user" => answer.user = some(),
@@ -81,7 +80,7 @@ impl Answer {
                     }
                 }
                 "hashknownhosts" => answer.hash_known_hosts = value == "yes",
-                "revokedhostkeys" => answer.revoked_host_keys = some().map(PathBuf::from),
+                "revokedhostkeys" => answer.revoked_host_keys = some(),
                 "addressfamily" => {
                     answer.family = match value {
                         "inet" => Family::V4,
@@ -111,6 +110,22 @@ impl Answer {
     }
 }
 
+/// Names of files as OpenSSH prints them: whole paths with blanks between them, and blanks within them as they are. So a word
+/// that starts no path goes on with the one before it.
+fn names_of_files(value: &str) -> Vec<PathBuf> {
+    let mut names: Vec<String> = Vec::new();
+    for word in value.split(' ') {
+        match names.last_mut() {
+            Some(name) if !word.starts_with(['/', '~']) && word != "none" => {
+                name.push(' ');
+                name.push_str(word);
+            }
+            _ => names.push(word.to_owned()),
+        }
+    }
+    names.into_iter().filter(|name| name != "none" && !name.is_empty()).map(PathBuf::from).collect()
+}
+
 /// Whether an answer holds the name of the host that was asked about, other than as the name itself: then it is good for no
 /// other host.
 pub(super) fn is_about(text: &str, name: &str) -> bool {
@@ -127,7 +142,7 @@ mod tests {
         let answer = Answer::parse(
             "host a\nuser ada\nhostname a.lan\nport 2222\naddressfamily inet6\nidentitiesonly yes\nstricthostkeychecking \
              accept-new\nhashknownhosts yes\nidentityfile ~/.ssh/%h\nidentityfile none\ncertificatefile /c.pub\n\
-             userknownhostsfile /a /b\nglobalknownhostsfile /g none\nconnecttimeout 7\nproxyjump u@j:1,k\n\
+             userknownhostsfile /a /my known hosts /b\nglobalknownhostsfile /g none\nconnecttimeout 7\nproxyjump u@j:1,k\n\
              proxycommand none\nidentityagent SSH_AUTH_SOCK\nbindaddress 127.0.0.2\nhostkeyalias x\n",
         );
         let expected = Answer {
@@ -139,7 +154,7 @@ mod tests {
             identities_only: true,
             identity_agent: Some("SSH_AUTH_SOCK".into()),
             proxy_jump: Some("u@j:1,k".into()),
-            known_hosts: vec!["/a".into(), "/b".into(), "/g".into()],
+            known_hosts: vec!["/a".into(), "/my known hosts".into(), "/b".into(), "/g".into()],
             host_key_alias: Some("x".into()),
             strict: Strict::AcceptNew,
             hash_known_hosts: true,

@@ -43,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) certificates: Vec<PathBuf>,
     pub(crate) agent: Option<PathBuf>,
     pub(crate) known_hosts: Vec<PathBuf>,
+    pub(crate) revoked_host_keys: Option<PathBuf>,
     pub(crate) algorithms: Algorithms,
     pub(crate) answer: Arc<Answer>,
     pub(crate) proxy: Proxy,

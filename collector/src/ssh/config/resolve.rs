@@ -77,6 +77,8 @@ struct Resolver<'a> {
     plain: Arc<Answer>,
     /// Where OpenSSH looks for known hosts when nobody tells it.
     usual_known_hosts: Vec<PathBuf>,
+    /// Options with tokens that are not known here.
+    unexpanded: BTreeSet<String>,
     notes: Vec<String>,
 }
 
@@ -96,6 +98,7 @@ impl<'a> Resolver<'a> {
             hops: HashMap::new(),
             plain,
             usual_known_hosts: Vec::new(),
+            unexpanded: BTreeSet::new(),
             notes: Vec::new(),
         }
     }
@@ -215,7 +218,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn settings(
-        &self,
+        &mut self,
         question: Question,
         answer: Arc<Answer>,
         proxy: Proxy,
@@ -234,8 +237,18 @@ impl<'a> Resolver<'a> {
             local_user: &config.local_user,
             home: config.home.as_deref(),
         };
-        let files = |texts: &[String]| texts.iter().filter_map(|text| tokens.file(text)).collect();
-        let mut identities: Vec<PathBuf> = files(&answer.identity_files);
+        let unexpanded = &mut self.unexpanded;
+        let mut file = |option: &str, text: &String| {
+            let file = tokens.file(text);
+            if file.is_none() {
+                unexpanded.insert(format!("{option} {text}"));
+            }
+            file
+        };
+        let mut identities: Vec<PathBuf> =
+            answer.identity_files.iter().filter_map(|text| file("IdentityFile", text)).collect();
+        let certificates =
+            answer.certificate_files.iter().filter_map(|text| file("CertificateFile", text)).collect();
         let asked = !config.identities.is_empty();
         let chosen_identities = asked || answer.identity_files != self.plain.identity_files;
         if asked {
@@ -248,9 +261,15 @@ impl<'a> Resolver<'a> {
             _ if asked => None,
             None | Some("SSH_AUTH_SOCK") => config.agent.clone(),
             Some("none") => None,
-            Some(path) => tokens.file(path),
+            Some(path) => file("IdentityAgent", &path.to_owned()),
         };
-        let certificates = files(&answer.certificate_files);
+        // A list of keys to refuse must not be passed over.
+        let revoked_host_keys = match &answer.revoked_host_keys {
+            None => None,
+            Some(text) => Some(tokens.file(text).ok_or_else(|| SweepError::OpenSsh {
+                why: format!("{named}: RevokedHostKeys {text} has a token that is not known here"),
+            })?),
+        };
         let own_identity = own_identity.map(|path| match (path.strip_prefix("~"), &config.home) {
             (Ok(rest), Some(home)) => home.join(rest),
             _ => path,
@@ -274,6 +293,7 @@ impl<'a> Resolver<'a> {
             certificates,
             agent,
             known_hosts,
+            revoked_host_keys,
             algorithms,
             answer,
             proxy,
@@ -296,6 +316,10 @@ impl<'a> Resolver<'a> {
             .into_iter()
             .map(|line| format!("OpenSSH's option `{line}` is not supported, passed over"));
         self.notes.extend(notes);
+        let unexpanded = self.unexpanded.iter().map(|option| {
+            format!("OpenSSH's `{option}` has a token other than %d, %h, %n, %p, %r and %u, or a variable: passed over")
+        });
+        self.notes.extend(unexpanded);
     }
 }
 

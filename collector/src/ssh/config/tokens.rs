@@ -37,8 +37,11 @@ impl Tokens<'_> {
         Some(expanded)
     }
 
-    /// A file, with `~/` for the home directory.
+    /// A file, with `~/` for the home directory. `None` where it has a token or a variable that is not known here.
     pub(super) fn file(&self, text: &str) -> Option<PathBuf> {
+        if text.contains("${") {
+            return None;
+        }
         let expanded = self.expand(text)?;
         match (expanded.strip_prefix("~/"), self.home) {
             (Some(rest), Some(home)) => Some(home.join(rest)),
@@ -94,5 +97,7 @@ mod tests {
         assert_eq!(tokens.expand("%C"), None);
         assert_eq!(tokens.expand("50%"), None);
         assert_eq!(tokens.file("~/.ssh/%h"), Some("/home/ada/.ssh/web.lan".into()));
+        assert_eq!(tokens.file("${HOME}/.ssh/key"), None);
+        assert_eq!(tokens.file("~/my key").as_deref(), Some(Path::new("/home/ada/my key")));
     }
 }

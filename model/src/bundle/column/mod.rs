@@ -190,7 +190,7 @@ pub(super) fn encode(columns: &[Column<'_>], output: &mut Output) -> io::Result<
 
 fn encode_column(column: &Column<'_>, twins: &[u32], output: &mut Output) -> io::Result<()> {
     let values = &column.values;
-    let mut best = Output::default();
+    let mut best = output.another();
     if values.distinct.len() * 10 <= column.cells.len() * 9 || column.cells.len() < 2 {
         best.number(VALUES);
         encode_values(column, &mut best)?;
@@ -199,7 +199,7 @@ fn encode_column(column: &Column<'_>, twins: &[u32], output: &mut Output) -> io:
         text::encode(&column.cells, &mut best)?;
     }
     if let Some(numbers) = column.numbers.as_ref().filter(|_| values.distinct.len() > 1) {
-        let mut other = Output::default();
+        let mut other = output.another();
         other.number(NUMBERS);
         number::encode(numbers, twins, &mut other)?;
         if other.len() < best.len() {
@@ -338,6 +338,7 @@ impl Decoded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::codec::Squeezer;
     use crate::row::Cells;
     use proptest::prelude::*;
 
@@ -345,7 +346,7 @@ mod tests {
         let width = rows.first().map_or(0, Vec::len);
         let columns: Vec<Column<'_>> =
             (0..width).map(|at| Column::new(rows.iter().map(|row| &row[at][..]).collect())).collect();
-        let mut output = Output::default();
+        let mut output = Output::new(&Squeezer::new().unwrap());
         encode(&columns, &mut output).unwrap();
         let packed = output.packed();
         let mut input = Input::new(&packed.bytes, packed.unpacked as u32);

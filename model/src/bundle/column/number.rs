@@ -174,6 +174,7 @@ pub(in super::super) fn decode(input: &mut Input<'_>, rows: usize, alike: &Alike
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::codec::Squeezer;
     use proptest::prelude::*;
 
     #[test]
@@ -198,7 +199,7 @@ mod tests {
             let twin = |row: usize| row.checked_sub(step).map_or(NONE, |twin| twin as u32);
             let alike: Vec<u32> = (0..numbers.len()).map(twin).collect();
             for alike in [&[][..], &alike] {
-                let mut output = Output::default();
+                let mut output = Output::new(&Squeezer::new().unwrap());
                 encode(&numbers, alike, &mut output).unwrap();
                 let packed = output.packed();
                 let mut input = Input::new(&packed.bytes, packed.unpacked as u32);

@@ -3,17 +3,26 @@
 use super::super::codec;
 
 /// Puts a payload together.
-#[derive(Default)]
 pub(in super::super) struct Output {
     pub(super) bytes: Vec<u8>,
     /// How long all streams are when unpacked.
     unpacked: u64,
+    squeezer: codec::Squeezer,
 }
 
 /// Shorter streams gain nothing.
 const LEAST_COMPRESSED: usize = 12;
 
 impl Output {
+    pub(in super::super) fn new(squeezer: &codec::Squeezer) -> Self {
+        Self { bytes: Vec::new(), unpacked: 0, squeezer: squeezer.clone() }
+    }
+
+    /// An empty one beside this one.
+    pub(in super::super) fn another(&self) -> Self {
+        Self::new(&self.squeezer)
+    }
+
     /// A number as LEB128.
     pub(in super::super) fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
@@ -31,7 +40,7 @@ impl Output {
             return Ok(());
         }
         if plain.len() >= LEAST_COMPRESSED {
-            let packed = codec::squeeze(plain)?;
+            let packed = self.squeezer.squeeze(plain)?;
             if packed.len() + 2 < plain.len() {
                 self.number(packed.len() as u64);
                 self.bytes.extend(packed);
@@ -74,12 +83,14 @@ pub(in super::super) struct Input<'a> {
     bytes: &'a [u8],
     /// How much may still be unpacked.
     left: u64,
+    expander: codec::Expander,
 }
 
 impl<'a> Input<'a> {
     /// A payload that says how long its streams are when unpacked.
     pub(in super::super) fn new(bytes: &'a [u8], unpacked: u32) -> Self {
-        Self { bytes, left: u64::from(unpacked).min(codec::MAX_PAYLOAD as u64) }
+        let left = u64::from(unpacked).min(codec::MAX_PAYLOAD as u64);
+        Self { bytes, left, expander: codec::Expander::default() }
     }
 
     pub(in super::super) fn number(&mut self) -> Option<u64> {
@@ -110,7 +121,10 @@ impl<'a> Input<'a> {
         let length = usize::try_from(if stored == 0 { plain } else { stored }).ok()?;
         let (bytes, rest) = self.bytes.split_at_checked(length)?;
         self.bytes = rest;
-        if stored == 0 { Some(bytes.to_vec()) } else { codec::expand(bytes, usize::try_from(plain).ok()?) }
+        match stored {
+            0 => Some(bytes.to_vec()),
+            _ => self.expander.expand(bytes, usize::try_from(plain).ok()?),
+        }
     }
 
     /// So many bytes as they are.
@@ -205,7 +219,7 @@ mod tests {
 
         #[test]
         fn streams_and_numbers_come_back(number: u64, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let mut output = Output::default();
+            let mut output = Output::new(&codec::Squeezer::new().unwrap());
             output.stream(&bytes).unwrap();
             output.number(number);
             output.stream(&[7; 4000]).unwrap();

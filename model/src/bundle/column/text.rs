@@ -53,8 +53,7 @@ pub(super) fn encode(texts: &[&[u8]], output: &mut Output) -> io::Result<()> {
         let bytes: Vec<u8> = digits.map(|&[high, low]| digit(high) << 4 | digit(low)).collect();
         return output.stream(&bytes);
     }
-    let mut shared_lengths = Output::default();
-    let mut lengths = Output::default();
+    let (mut shared_lengths, mut lengths) = (output.another(), output.another());
     let mut rest = Vec::new();
     let mut before: &[u8] = &[];
     for &text in texts {
@@ -119,10 +118,11 @@ pub(super) fn decode(input: &mut Input<'_>, count: usize, most: usize) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::codec::Squeezer;
     use proptest::prelude::*;
 
     fn there_and_back(texts: &[&[u8]]) -> usize {
-        let mut output = Output::default();
+        let mut output = Output::new(&Squeezer::new().unwrap());
         encode(texts, &mut output).unwrap();
         let packed = output.packed();
         let mut input = Input::new(&packed.bytes, packed.unpacked as u32);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_text_longer_than_it_may_be_is_refused() {
-        let mut output = Output::default();
+        let mut output = Output::new(&Squeezer::new().unwrap());
         encode(&[&[b'x'; 500], &[b'x'; 500]], &mut output).unwrap();
         let packed = output.packed();
         assert!(decode(&mut Input::new(&packed.bytes, 4000), 2, 999).is_none());

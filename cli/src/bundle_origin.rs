@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// A bundle that was opened.
-pub(crate) enum Source {
+pub(crate) enum Origin {
     /// On this machine.
     File(File),
     /// In S3: only what is read is fetched.
@@ -14,7 +14,7 @@ pub(crate) enum Source {
     Remote(Box<crate::aws::RemoteFile>),
 }
 
-impl Source {
+impl Origin {
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         if is_remote(path) {
             #[cfg(feature = "aws")]
@@ -26,7 +26,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for Origin {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => file.read(buffer),
@@ -36,7 +36,7 @@ impl Read for Source {
     }
 }
 
-impl Seek for Source {
+impl Seek for Origin {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match self {
             Self::File(file) => file.seek(to),
