@@ -62,8 +62,7 @@ fn outcome_of(place: &Place, bundle: &str, host: &str) -> HostOutcomeKind {
 fn swept_in_peace() -> HostOutcomeKind {
     let served = Served::new(1, &BTreeMap::new());
     served.place.collect("x.herd", &[]);
-    let outcome = outcome_of(&served.place, "x.herd", "web-01");
-    outcome
+    outcome_of(&served.place, "x.herd", "web-01")
 }
 
 /// The sweep is told to stop once it listens for that and its visit has begun.
@@ -80,8 +79,7 @@ fn stopped(fault: Fault) -> HostOutcomeKind {
     });
     assert!(common::succeeds("kill", &["-INT", &sweep.id().to_string()]));
     assert_eq!(sweep.wait().unwrap().code(), Some(130));
-    let outcome = outcome_of(&served.place, "x.herd", "web-01");
-    outcome
+    outcome_of(&served.place, "x.herd", "web-01")
 }
 
 /// The part of a sealed bundle that says how visits ended is damaged; the rest is saved.
@@ -101,7 +99,6 @@ fn damaged() -> HostOutcomeKind {
         if place.path("saved.herd").exists() && place.outcomes("saved.herd").contains_key("web-01") {
             seen = outcome_of(place, "saved.herd", "web-01");
             if seen == HostOutcomeKind::Unknown {
-                println!("the place is {at} of {}", whole.len());
                 break;
             }
         }

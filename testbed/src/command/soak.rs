@@ -186,11 +186,10 @@ fn judge(idle: &Held, all: &[Held]) -> Result<(), CommandError> {
     let warm = all.get(1..).unwrap_or_default();
     let (first, second) = warm.split_at(warm.len() / 2);
     let least = |of: &[Held], memory: fn(&Held) -> u64| of.iter().map(memory).min().unwrap_or(0);
-    let whose: [(&str, fn(&Held) -> u64); 2] = [
-        ("the sweeping process", |held| held.memory_kb),
+    for (whose, memory) in [
+        ("the sweeping process", (|held| held.memory_kb) as fn(&Held) -> u64),
         ("the serving process", |held| held.served_memory_kb),
-    ];
-    for (whose, memory) in whose {
+    ] {
         let (before, after) = (least(first, memory), least(second, memory));
         println!("least memory of {whose}: {before} kB in the first half, {after} kB in the second");
         if after > before + before / 4 + GROWTH_KB {

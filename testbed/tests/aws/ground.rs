@@ -77,7 +77,7 @@ impl Moto {
         let address = said.find_map(|line| line.split_once("http://")?.1.trim().parse().ok());
         // It logs every request, and must not stop at a full pipe.
         std::thread::spawn(move || said.for_each(drop));
-        let moto = Self { child, python: programs.join("python3"), address: address.expect("moto listens") };
+        let moto = Self { child, python: programs.join("python3"), address: address.unwrap() };
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(moto.address).is_err() {
             assert!(Instant::now() < deadline, "moto does not listen");

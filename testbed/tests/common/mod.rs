@@ -4,6 +4,7 @@
 //! [`PATIENCE`], and a sweep gets [`PATIENT`] limits unless a test is about a limit.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where its ground is missing")]
 
 use herdiff_model::outcome::HostOutcomeKind;
 use herdiff_testbed::fault::Fault;
