@@ -147,7 +147,9 @@ fn a_frame_that_is_not_the_one_of_the_index_is_refused_in_every_way_of_reading()
 fn an_index_of_other_frames_is_refused() {
     let lies: [fn(&mut IndexPayload); 4] = [
         |index| index.frames[1].stored += 1,
-        |index| drop(index.frames.pop()),
+        |index| {
+            let _ = index.frames.pop();
+        },
         |index| index.frames[0].digest[0] ^= 1,
         |index| {
             let more: FramePayload = index.frames[1].clone();
@@ -203,7 +205,8 @@ fn hosts_that_do_not_follow_each_other_are_refused() {
 #[test]
 fn a_journal_that_lies_about_its_end_is_refused() {
     let whole = journal();
-    let lies: [(fn(&mut LastPayload), &str); 3] = [
+    type Lie = fn(&mut LastPayload);
+    let lies: [(Lie, &str); 3] = [
         (|last| last.end.hosts += 1, "it ends with 4 hosts, and 3 are in it"),
         (|last| last.seal[0] ^= 1, "its seal does not fit the hosts"),
         (|last| last.end.finished_ms += 1, "its seal does not fit the hosts"),
