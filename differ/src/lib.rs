@@ -6,6 +6,7 @@
 //! it matters) -> `story` (what belongs together) -> `explain` (in words) -> [`Report`].
 
 mod accepted;
+mod attribute;
 mod baseline;
 mod both;
 mod columns;
