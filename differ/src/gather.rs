@@ -170,6 +170,7 @@ impl<'a> Gathering<'_, 'a> {
             surprise: lead.surprise,
             almost,
             all: event.members,
+            danger: 0.0,
             score: 0.0,
         })
     }
