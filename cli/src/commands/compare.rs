@@ -176,7 +176,7 @@ fn explain(bundle: &Bundle, format: Format) -> Result<Exit, Failure> {
 }
 
 /// Baselines as they are named: bundles, and of directories what was promoted there.
-fn baselines(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Bundle)>, Failure> {
+pub(crate) fn baselines(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Bundle)>, Failure> {
     let mut baselines = Vec::new();
     for path in paths {
         if path.is_dir() {
