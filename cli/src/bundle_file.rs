@@ -1,185 +1,88 @@
-//! Bundles on disk: opened with everything that can be wrong said, created without ever overwriting one.
+//! Bundles that are read: opened with everything that can be wrong said, decrypted where they are encrypted.
 
+use crate::bundle_origin::Origin;
+use crate::envelope::{self, IdentityArgs};
 use crate::error::Failure;
-use crate::output::say;
-use herdiff_exchange::Stored;
+use herdiff_envelope::{is_encrypted, open as decrypted, salvage};
+use herdiff_exchange::{Source, Stored};
 use herdiff_model::bundle::{Archive, Bundle, BundleError};
 use herdiff_model::knowledge::Tables;
-use std::fs::{File, OpenOptions};
-use std::io::BufReader;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, Cursor, Read, Seek};
+use std::path::Path;
 
 /// Reads and checks a whole bundle.
-pub(crate) fn read(path: &Path) -> Result<Bundle, Failure> {
-    let file = opened(path)?;
-    Bundle::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| Failure::bundle(path, &error))
+pub(crate) fn read(path: &Path, identity: &IdentityArgs) -> Result<Bundle, Failure> {
+    let source = source(path, identity)?;
+    Bundle::read(BufReader::with_capacity(1 << 20, source)).map_err(|error| Failure::bundle(path, &error))
 }
 
-/// A file here, or a copy of what is in S3.
-fn opened(path: &Path) -> Result<File, Failure> {
-    if is_remote(path) {
-        return fetch(path);
+/// The bytes of a bundle: of a file here, or a copy of what is in S3; decrypted where they are encrypted.
+pub(crate) fn source(path: &Path, identity: &IdentityArgs) -> Result<Box<dyn Source>, Failure> {
+    let (file, is_encrypted) = opened(path)?;
+    if !is_encrypted {
+        return Ok(Box::new(file));
     }
-    File::open(path).map_err(|error| Failure::file("open the bundle", path, &error))
+    let opened = decrypted(file, &identity.read(path)?).map_err(|error| envelope::failure(path, &error))?;
+    Ok(Box::new(opened))
+}
+
+/// What can be read of a bundle that may be damaged, so that what is intact of it can be saved.
+pub(crate) fn remains(path: &Path, identity: &IdentityArgs) -> Result<Box<dyn Source>, Failure> {
+    let (file, is_encrypted) = opened(path)?;
+    if !is_encrypted {
+        return Ok(Box::new(file));
+    }
+    let plain = salvage(file, &identity.read(path)?).map_err(|error| envelope::failure(path, &error))?;
+    Ok(Box::new(Cursor::new(plain)))
+}
+
+/// The file itself, and whether it is encrypted.
+fn opened(path: &Path) -> Result<(Origin, bool), Failure> {
+    let cannot = |error: std::io::Error| Failure::file("open the bundle", path, &error);
+    let mut file = Origin::open(path)?;
+    // Of what cannot be gone back in, a pipe, nothing is to be taken.
+    if file.stream_position().is_err() {
+        return Ok((file, false));
+    }
+    let mut head = Vec::new();
+    file.by_ref().take(64).read_to_end(&mut head).map_err(cannot)?;
+    file.rewind().map_err(cannot)?;
+    Ok((file, is_encrypted(&head)))
+}
+
+/// Whether the file is encrypted.
+pub(crate) fn is_sealed_to_others(path: &Path) -> Result<bool, Failure> {
+    Ok(opened(path)?.1)
 }
 
 /// Reads one host, with all its visits; of a sealed bundle nothing but what it needs.
-pub(crate) fn read_host(path: &Path, host: &str) -> Result<Bundle, Failure> {
-    read_part(path, |archive| archive.only(host))
+pub(crate) fn read_host(path: &Path, host: &str, identity: &IdentityArgs) -> Result<Bundle, Failure> {
+    read_part(path, identity, |archive| archive.only(host))
 }
 
 /// Reads how visits and queries ended; of a sealed bundle no row, and of others all that there are.
-pub(crate) fn read_without_rows(path: &Path) -> Result<Bundle, Failure> {
-    read_part(path, Archive::without_rows)
+pub(crate) fn read_without_rows(path: &Path, identity: &IdentityArgs) -> Result<Bundle, Failure> {
+    read_part(path, identity, Archive::without_rows)
 }
 
 fn read_part(
     path: &Path,
-    part: impl FnOnce(&mut Archive<BufReader<File>>) -> Result<Bundle, BundleError>,
+    identity: &IdentityArgs,
+    part: impl FnOnce(&mut Archive<BufReader<Box<dyn Source>>>) -> Result<Bundle, BundleError>,
 ) -> Result<Bundle, Failure> {
-    let file = opened(path)?;
+    let source = source(path, identity)?;
     let unreadable = |error: BundleError| Failure::bundle(path, &error);
     // What cannot be gone back in, a pipe, is read whole.
-    match Archive::open(BufReader::new(file)) {
+    match Archive::open(BufReader::new(source)) {
         Ok(Some(mut archive)) => part(&mut archive).map_err(unreadable),
-        Ok(None) | Err(BundleError::Io(_)) => read(path),
+        Ok(None) | Err(BundleError::Io(_)) => read(path, identity),
         Err(error) => Err(unreadable(error)),
     }
 }
 
 /// Opens a bundle to read of it what is asked for.
-pub(crate) fn open(path: &Path) -> Result<Stored, Failure> {
-    let file = opened(path)?;
-    Stored::open(file).map_err(|error| Failure::bundle(path, &error))
-}
-
-/// Creates a bundle that only its owner can read: it holds what an attacker would like to know.
-pub(crate) fn create(path: &Path) -> Result<File, Failure> {
-    if is_remote(path) {
-        return Err(Failure::usage(format!("cannot write {}", path.display()))
-            .why("only `herdiff collect` writes to S3 by itself")
-            .next("write a file, and copy it there"));
-    }
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
-        let failure = Failure::file("create the bundle", path, &error);
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                failure.next("bundles are never overwritten: choose another name with -o")
-            }
-            _ => failure,
-        }
-    })?;
-    // So that nobody resumes a sweep that is running. Not every file system can, and nothing else depends on it.
-    let _ = file.try_lock();
-    Ok(file)
-}
-
-/// Where a bundle is written: the file itself, or one that is sent to where it belongs when it is whole.
-pub(crate) struct Place {
-    local: PathBuf,
-    #[cfg(feature = "aws")]
-    remote: Option<crate::aws::Remote>,
-}
-
-impl Place {
-    /// A file on this machine, which is there already.
-    pub(crate) fn here(path: &Path) -> Result<Self, Failure> {
-        if is_remote(path) {
-            return Err(Failure::usage(format!("cannot go on with {}", path.display()))
-                .why("what is in S3 is not written to again")
-                .next("a sweep that was stopped left its bundle on the machine that ran it"));
-        }
-        Ok(Self {
-            local: path.to_owned(),
-            #[cfg(feature = "aws")]
-            remote: None,
-        })
-    }
-
-    /// Looks whether it can be kept there, before anything is collected.
-    pub(crate) fn of(output: &Path) -> Result<Self, Failure> {
-        if !is_remote(output) {
-            return Self::here(output);
-        }
-        #[cfg(feature = "aws")]
-        {
-            let remote = crate::aws::Remote::vacant(output)?;
-            Ok(Self { local: crate::environment::spool_name(), remote: Some(remote) })
-        }
-        #[cfg(not(feature = "aws"))]
-        Err(without_aws(output))
-    }
-
-    /// Where it is written.
-    pub(crate) fn local(&self) -> &Path {
-        &self.local
-    }
-
-    /// The bundle is whole.
-    pub(crate) fn keep(&self) -> Result<(), Failure> {
-        #[cfg(feature = "aws")]
-        if let Some(remote) = &self.remote {
-            remote.send(&self.local)?;
-            if let Err(error) = std::fs::remove_file(&self.local) {
-                say(&format!("a copy stays in {}: {error}", self.local.display()));
-            }
-        }
-        Ok(())
-    }
-
-    /// As the operator calls it.
-    pub(crate) fn shown(&self) -> PathBuf {
-        #[cfg(feature = "aws")]
-        if let Some(remote) = &self.remote {
-            return remote.name().into();
-        }
-        self.local.clone()
-    }
-}
-
-fn is_remote(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().starts_with(b"s3://")
-}
-
-#[cfg(feature = "aws")]
-fn fetch(path: &Path) -> Result<File, Failure> {
-    crate::aws::fetch(path)
-}
-
-#[cfg(not(feature = "aws"))]
-fn fetch(path: &Path) -> Result<File, Failure> {
-    Err(without_aws(path))
-}
-
-#[cfg(not(feature = "aws"))]
-fn without_aws(path: &Path) -> Failure {
-    Failure::usage(format!("cannot use {}", path.display()))
-        .why("this herdiff was built without AWS")
-        .next("build it with `cargo build --release --features aws`, or copy the bundle")
-}
-
-/// Writes a bundle that is only worth keeping when it is whole: where that fails, nothing is left of it.
-pub(crate) fn write_sealed<T>(
-    path: &Path,
-    write: impl FnOnce(&File) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let file = create(path)?;
-    let written = write(&file).and_then(|written| {
-        file.sync_all().map_err(|error| Failure::file("write the bundle", path, &error))?;
-        Ok(written)
-    });
-    if written.is_err() {
-        let _ = std::fs::remove_file(path);
-    }
-    written
-}
-
-/// Seals the bundle of a sweep that is over. Where that fails it is whole all the same, and only larger.
-pub(crate) fn seal(path: &Path) {
-    if let Err(error) = herdiff_model::bundle::seal(path) {
-        say(&format!("{} stays as it was written while the sweep ran: {error}", path.display()));
-    }
+pub(crate) fn open(path: &Path, identity: &IdentityArgs) -> Result<Stored, Failure> {
+    Stored::open(source(path, identity)?).map_err(|error| Failure::bundle(path, &error))
 }
 
 /// What is known of osquery's tables.

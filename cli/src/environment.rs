@@ -83,8 +83,12 @@ pub(crate) fn agent() -> Option<PathBuf> {
 }
 
 pub(crate) fn operator() -> String {
-    let machine = rustix::system::uname();
-    format!("{}@{}", user().as_deref().unwrap_or("?"), machine.nodename().to_string_lossy())
+    format!("{}@{}", user().as_deref().unwrap_or("?"), machine())
+}
+
+/// The name that this machine has for itself.
+pub(crate) fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The day by the machine's clock and time zone.
@@ -125,8 +129,9 @@ pub(crate) fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// A name that sorts by time.
-pub(crate) fn output_name() -> PathBuf {
-    PathBuf::from(jiff::Timestamp::now().strftime("sweep-%Y%m%dT%H%M%SZ.herd").to_string())
+pub(crate) fn output_name(encrypted: bool) -> PathBuf {
+    let end = if encrypted { ".age" } else { "" };
+    PathBuf::from(format!("{}{end}", jiff::Timestamp::now().strftime("sweep-%Y%m%dT%H%M%SZ.herd")))
 }
 
 /// A new file in the system's directory for temporary files.

@@ -1,5 +1,6 @@
 //! Errors as the operator sees them: what failed, why, and what to do next.
 
+use crate::envelope;
 use crate::exit::Exit;
 use crate::screen::escape::escape;
 use herdiff_model::bundle::BundleError;
@@ -50,6 +51,7 @@ impl Failure {
             BundleError::TooOld { .. } => {
                 failure.next("`herdiff merge OLD -o NEW` writes what is in it in the format of this version")
             }
+            BundleError::Io(error) if herdiff_envelope::is_damage(error) => envelope::damaged(failure),
             BundleError::TooNew { .. }
             | BundleError::InUse
             | BundleError::Unfinished

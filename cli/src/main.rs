@@ -5,7 +5,10 @@ mod args;
 #[cfg(feature = "aws")]
 mod aws;
 mod bundle_file;
+mod bundle_origin;
+mod bundle_output;
 mod commands;
+mod envelope;
 mod environment;
 mod error;
 mod exit;

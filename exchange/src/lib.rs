@@ -6,6 +6,7 @@
 pub mod export;
 mod facts;
 mod layout;
+pub mod place;
 pub mod query;
 mod reading;
 pub mod signature;
@@ -14,5 +15,5 @@ pub mod text;
 mod value;
 
 pub use layout::{Column, Relation, Subject};
-pub use stored::Stored;
+pub use stored::{Source, Stored};
 pub use value::{Kind, Value};

@@ -3,18 +3,24 @@
 //! Of a sealed bundle only the index is read at first, and each query when it is asked for. A bundle of another form can
 //! only be read whole.
 
-use herdiff_model::bundle::{Archive, Bundle, BundleError, Ending, HostEntry, QueryAnswers};
+use herdiff_model::bundle::{Archive, Bundle, BundleError, Ending, HostEntry, QueryAnswers, is_sealed};
 use herdiff_model::outcome::{QueryOutcome, RowSet};
 use herdiff_model::pack::Pack;
 use herdiff_model::snapshot::QueryId;
 use herdiff_model::sweep::SweepFacts;
-use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Read, Seek};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a bundle is read from: a file, or one that is decrypted where it is read.
+pub trait Source: Read + Seek + Send + 'static {}
+
+impl<T: Read + Seek + Send + 'static> Source for T {}
 
 /// A bundle that was opened. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Stored(Arc<Inner>);
+
+type Readable = Archive<BufReader<Box<dyn Source>>>;
 
 struct Inner {
     facts: SweepFacts,
@@ -25,7 +31,7 @@ struct Inner {
     answers: Vec<Mutex<Option<Arc<QueryAnswers>>>>,
     outcomes: Mutex<Option<Arc<Outcomes>>>,
     /// Where the rest is read from; `None` where all was read.
-    archive: Option<Mutex<Archive<BufReader<File>>>>,
+    archive: Option<Mutex<Readable>>,
 }
 
 impl std::fmt::Debug for Stored {
@@ -46,13 +52,17 @@ pub(crate) struct Told {
 }
 
 impl Stored {
-    /// Opens a bundle's file.
+    /// Opens a bundle.
     ///
     /// # Errors
     /// When it is no bundle, or damaged where it was looked at.
-    pub fn open(mut file: File) -> Result<Self, BundleError> {
-        let reader = BufReader::with_capacity(1 << 18, file.try_clone()?);
-        if let Some(mut archive) = Archive::open(reader)? {
+    pub fn open(source: Box<dyn Source>) -> Result<Self, BundleError> {
+        let mut source = BufReader::with_capacity(1 << 18, source);
+        if !is_sealed(&mut source)? {
+            source.rewind()?;
+            return Ok(Self::new(Bundle::read(source)?));
+        }
+        if let Some(mut archive) = Archive::open(source)? {
             let visits = archive.hosts()?;
             let pack = archive.pack().clone();
             return Ok(Self(Arc::new(Inner {
@@ -65,8 +75,7 @@ impl Stored {
                 archive: Some(Mutex::new(archive)),
             })));
         }
-        file.rewind()?;
-        Ok(Self::new(Bundle::read(BufReader::with_capacity(1 << 20, file))?))
+        Err(BundleError::Io(std::io::Error::other("the file changed while it was read")))
     }
 
     /// A bundle that was read whole.

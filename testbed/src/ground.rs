@@ -1,7 +1,8 @@
 //! A fleet on the ground: its trees on disk, its hosts served, its files written.
 
-use crate::fault::Fault;
+use crate::fault::{Fault, FilesError, misdirect};
 use crate::fleet::Fleet;
+use crate::relay::Shape;
 use crate::serve::{Farm, HostSpec, ServeError};
 use crate::site::{Site, SiteError, Way};
 use crate::tree::{self, TreeError};
@@ -37,6 +38,9 @@ pub enum GroundError {
     /// No files.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// No fault in the files.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// A fault for nobody.
     #[error("there is no host `{0}` to give a fault to")]
     NoSuchHost(String),
@@ -80,6 +84,20 @@ pub async fn serve(
     faults: &BTreeMap<String, Fault>,
     site: &Site,
 ) -> Result<Farm, GroundError> {
+    serve_through(fleet, trees, faults, site, Shape::default()).await
+}
+
+/// As [`serve`], with lines of that shape to the hosts.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_through(
+    fleet: &Fleet,
+    trees: &Trees,
+    faults: &BTreeMap<String, Fault>,
+    site: &Site,
+    shape: Shape,
+) -> Result<Farm, GroundError> {
     if let Some(nobody) = faults.keys().find(|name| fleet.host(name).is_none()) {
         return Err(GroundError::NoSuchHost(nobody.clone()));
     }
@@ -89,8 +107,13 @@ pub async fn serve(
         fault: faults.get(&host.name).copied(),
     };
     let key = site.make_identity()?;
-    let farm = Farm::start(fleet.hosts.iter().map(spec).collect(), key.public_key()).await?;
+    let farm = Farm::start(fleet.hosts.iter().map(spec).collect(), key.public_key())
+        .await?
+        .reached_through(shape)?;
     let ways = farm.endpoints().iter().map(|endpoint| Way::straight(endpoint, &fleet.herd));
     site.describe(&ways.collect::<Result<Vec<_>, _>>()?)?;
+    for (host, fault) in faults {
+        misdirect(site, host, *fault)?;
+    }
     Ok(farm)
 }

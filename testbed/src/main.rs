@@ -33,8 +33,10 @@ enum Verb {
     Generate(command::generate::Arguments),
     /// Measure how well planted attacks are found, with naive methods beside it
     Evaluate(command::evaluate::Arguments),
-    /// Measure a sweep, with OpenSSH's client beside it
+    /// Measure a sweep, with what others use beside it
     Bench(command::bench::Arguments),
+    /// Sweep a fleet that misbehaves again and again, and look for what is left of it
+    Soak(command::soak::Arguments),
     /// Run one command and print what it has cost, for `bench`
     #[command(hide = true)]
     Measure(command::bench::measure::Arguments),
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Generate(arguments) => command::generate::run(&arguments),
         Verb::Evaluate(arguments) => command::evaluate::run(&arguments),
         Verb::Bench(arguments) => command::bench::run(&arguments),
+        Verb::Soak(arguments) => command::soak::run(&arguments),
         Verb::Measure(arguments) => command::bench::measure::run(&arguments),
     };
     match done {

@@ -10,118 +10,30 @@
     reason = "a test stops where its ground is missing"
 )]
 
-use serde_json::Value;
+mod common;
+
+use common::{Fleet, becomes_true, not_tested, say_untested, succeeds, swept_as_faults_want, text};
+use herdiff_testbed::fault::Fault;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::process::{Command, Stdio};
 
-const TESTBED: &str = env!("CARGO_BIN_EXE_herdiff-testbed");
 const BASE: &str = "herdiff-testbed-base";
 
-fn succeeds(program: &str, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
 fn can_be_tested() -> bool {
-    let missing = if !succeeds("docker", &["info"]) {
-        // Past the test's own capture of output.
-        let _ = writeln!(std::io::stderr(), "NOT TESTED: no Docker engine answers here");
+    if !succeeds("docker", &["info"]) {
+        say_untested("no Docker engine answers here");
         return false;
-    } else if !succeeds("docker", &["compose", "version"]) && !succeeds("docker-compose", &["version"]) {
-        "no compose is installed (apt-get install docker-compose)"
-    } else if !succeeds("docker", &["image", "inspect", BASE]) {
-        "the base image is not there; make it with testbed/compose/base.sh"
-    } else {
-        return true;
-    };
-    assert!(std::env::var_os("CI").is_none(), "{missing}");
-    let _ = writeln!(std::io::stderr(), "NOT TESTED: {missing}");
-    false
-}
-
-/// A fleet that is taken away however the test ends.
-struct Fleet {
-    place: TempDir,
-}
-
-impl Fleet {
-    fn up(more: &[&str]) -> Self {
-        let fleet = Self { place: tempfile::tempdir().unwrap() };
-        let mut words = vec!["up", "--form", "compose", "-d", "--dir", "fleet", "--base", BASE];
-        words.extend(more);
-        let output = fleet.run(TESTBED, &words);
-        assert!(output.status.success(), "{output:?}");
-        fleet
     }
-
-    fn run(&self, program: impl AsRef<std::ffi::OsStr>, words: &[&str]) -> Output {
-        let mut command = Command::new(program);
-        command.args(words).current_dir(self.place.path()).env_remove("SSH_AUTH_SOCK");
-        command.stdin(Stdio::null()).output().unwrap()
+    if !succeeds("docker", &["compose", "version"]) && !succeeds("docker-compose", &["version"]) {
+        not_tested("no compose is installed (apt-get install docker-compose)");
+        return false;
     }
-
-    fn testbed(&self, words: &[&str]) -> String {
-        let output = self.run(TESTBED, &[words, &["--dir", "fleet"]].concat());
-        assert!(output.status.success(), "{words:?}: {output:?}");
-        text(&output.stdout)
+    if !succeeds("docker", &["image", "inspect", BASE]) {
+        not_tested("the base image is not there; make it with testbed/compose/base.sh");
+        return false;
     }
-
-    fn collect(&self, bundle: &str, more: &[&str]) -> Command {
-        let mut command = Command::new(herdiff());
-        command.current_dir(self.place.path()).env_remove("SSH_AUTH_SOCK").stdin(Stdio::null());
-        command.args(["collect", "-i", "fleet/inventory.ini", "-F", "fleet/ssh_config", "-o", bundle]);
-        command.args(["--connect-timeout", "6", "--host-timeout", "40"]).args(more);
-        command
-    }
-
-    /// Every host's outcome in a bundle.
-    fn outcomes(&self, bundle: &str) -> BTreeMap<String, String> {
-        let output = self.run(herdiff(), &["show", bundle, "--hosts", "--format", "ndjson"]);
-        let line = |line: &str| {
-            let host: Value = serde_json::from_str(line).unwrap();
-            (host["host"].as_str().unwrap().to_owned(), host["outcome"].as_str().unwrap().to_owned())
-        };
-        text(&output.stdout).lines().map(line).collect()
-    }
-
-    /// The hosts of all findings, best first.
-    fn findings(&self, bundle: &str, least: &str) -> Vec<String> {
-        let output = self.run(herdiff(), &["outliers", bundle, "--format", "ndjson", "--min-score", least]);
-        let lines = text(&output.stdout);
-        let finding =
-            |line: &str| serde_json::from_str::<Value>(line).unwrap()["host"].as_str().unwrap().to_owned();
-        lines.lines().map(finding).collect()
-    }
-
-    fn project(&self) -> String {
-        let state = fs::read_to_string(self.place.path().join("fleet/fleet.json")).unwrap();
-        let state: Value = serde_json::from_str(&state).unwrap();
-        state["fleet"]["project"].as_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        if self.place.path().join("fleet/fleet.json").exists() {
-            self.run(TESTBED, &["down", "--dir", "fleet"]);
-        }
-    }
-}
-
-fn herdiff() -> PathBuf {
-    let path = Path::new(TESTBED).with_file_name("herdiff");
-    assert!(path.exists(), "{} is not there: run the tests of the whole workspace", path.display());
-    path
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    true
 }
 
 /// What Docker still has of a project.
@@ -142,24 +54,31 @@ fn left(project: &str) -> Vec<String> {
     all
 }
 
+/// Docker's name of a container.
+fn container(project: &str, service: &str, number: &str) -> String {
+    let mut list = Command::new("docker");
+    list.args(["ps", "-q"]);
+    for (key, value) in [("project", project), ("service", service), ("container-number", number)] {
+        list.arg("--filter").arg(format!("label=com.docker.compose.{key}={value}"));
+    }
+    text(&list.output().unwrap().stdout).trim().to_owned()
+}
+
 #[test]
 fn a_fleet_of_containers_is_swept_through_its_bastion_whatever_happens_to_it() {
     if !can_be_tested() {
         return;
     }
-    let fleet = Fleet::up(&["--hosts", "6", "--attack", "web-3=cron-implant"]);
-    let project = fleet.project();
+    let fleet = Fleet::up("compose", &["--base", BASE, "--hosts", "6", "--attack", "web-3=cron-implant"]);
+    let project = fleet.state()["fleet"]["project"].as_str().unwrap().to_owned();
 
     // Plain ssh gets everywhere, and to the web tier through the bastion only.
-    let ssh = |words: &[&str]| {
-        fleet.run("ssh", &[&["-F", "fleet/ssh_config", "-o", "BatchMode=yes"], words].concat())
-    };
-    assert!(ssh(&["web-6", "true"]).status.success());
-    let around = ssh(&["-o", "ProxyJump=none", "-o", "ConnectTimeout=5", "web-6", "true"]);
+    assert!(fleet.ssh(&["web-6", "true"]).status.success());
+    let around = fleet.ssh(&["-o", "ProxyJump=none", "-o", "ConnectTimeout=5", "web-6", "true"]);
     assert_eq!(around.status.code(), Some(255), "{around:?}");
 
     // All are well, and the compromised one stands out.
-    let output = fleet.collect("well.herd", &[]).output().unwrap();
+    let output = fleet.collect("well.herd", &[]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(fleet.outcomes("well.herd").len(), 8);
     assert!(fleet.outcomes("well.herd").values().all(|outcome| outcome == "ok"));
@@ -168,7 +87,7 @@ fn a_fleet_of_containers_is_swept_through_its_bastion_whatever_happens_to_it() {
     // One is cut off, one stands still, one dies while it is visited.
     fleet.testbed(&["fault", "web-1=cut-off", "web-2=freeze"]);
     fs::write(
-        fleet.place.path().join("slow.conf"),
+        fleet.path("slow.conf"),
         r#"{"queries": {
             "users": {"query": "SELECT uid, username FROM users"},
             "crontab": {"query": "SELECT path, command FROM crontab"},
@@ -176,18 +95,20 @@ fn a_fleet_of_containers_is_swept_through_its_bastion_whatever_happens_to_it() {
         }}"#,
     )
     .unwrap();
-    let start = Instant::now();
-    let sweep = fleet
-        .collect("ill.herd", &["--pack", "slow.conf", "--engine", "probe", "--query-timeout", "12"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_secs(4));
+    // Who answers has plenty of time; those who do not are waited for as long. The slow query ends at its own limit.
+    let limits = ["--connect-timeout", "20", "--query-timeout", "25", "--host-timeout", "120"];
+    let pack = ["--pack", "slow.conf", "--engine", "probe"];
+    let mut sweep = fleet.sweep("ill.herd", &[&limits[..], &pack[..]].concat());
+    let sweep = sweep.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It dies once the slow query is at work there.
+    let victim = container(&project, "web", "5");
+    becomes_true("the engine runs on web-5", || {
+        let top = Command::new("docker").args(["top", &victim]).output().unwrap();
+        text(&top.stdout).contains("herdiff-probe --sweep")
+    });
     fleet.testbed(&["fault", "web-5=kill"]);
     let output = sweep.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert!(start.elapsed() < Duration::from_secs(90), "{:?}", start.elapsed());
     let outcomes = fleet.outcomes("ill.herd");
     let outcome = |host: &str| outcomes[host].as_str();
     assert_eq!(outcomes.len(), 8, "{outcomes:?}");
@@ -206,5 +127,32 @@ fn a_fleet_of_containers_is_swept_through_its_bastion_whatever_happens_to_it() {
     assert!(!left(&project).is_empty());
     fleet.testbed(&["down"]);
     assert_eq!(left(&project), Vec::<String>::new());
-    assert!(!fleet.place.path().join("fleet/id_ed25519").exists());
+    assert!(!fleet.path("fleet/id_ed25519").exists());
+}
+
+#[test]
+fn containers_misbehave_as_they_are_told() {
+    if !can_be_tested() {
+        return;
+    }
+    let count = Fault::ALL.len() + 1;
+    let fleet = Fleet::up("compose", &["--base", BASE, "--hosts", &count.to_string()]);
+    let faults: BTreeMap<String, Fault> =
+        Fault::ALL.iter().zip(1..).map(|(&fault, number)| (format!("web-{number}"), fault)).collect();
+    let words: Vec<String> = faults.iter().map(|(host, fault)| format!("{host}={fault}")).collect();
+    fleet.testbed(&[&["fault"], &words.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
+    let well = format!("web-{count}");
+    let outcomes = swept_as_faults_want(&fleet, &faults, &well);
+    for (host, fault) in &faults {
+        let outcome = outcomes[host].as_str();
+        let expected: &[&str] = match fault {
+            // It is the bastion that does not get there, and all it says is that.
+            Fault::NoAddress | Fault::Refuse | Fault::Kill => &["unreachable"],
+            // Who is in no network has no name there, either, and the bastion may look for that longer than we wait.
+            Fault::CutOff => &["unreachable", "timeout"],
+            other => &[other.outcome().code()],
+        };
+        assert!(expected.contains(&outcome), "{fault}: {outcome}");
+    }
+    assert_eq!(outcomes[&well], "ok");
 }

@@ -4,14 +4,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where its ground is missing")]
 
+mod common;
+
+use common::{TESTBED, becomes_true, in_memory, text};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
-
-const TESTBED: &str = env!("CARGO_BIN_EXE_herdiff-testbed");
 
 /// A directory with the test bed's program and a script that plays `herdiff`, and one for temporary files.
 struct Stage {
@@ -41,8 +42,8 @@ impl Stage {
 
 fn stage(herdiff: Option<&str>) -> Stage {
     let directory = tempfile::tempdir().unwrap();
-    // In memory where that can be had: trees are many tiny files. Programs cannot be run from there everywhere.
-    let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    // Programs cannot be run from there everywhere.
+    let temporary = in_memory();
     let testbed = directory.path().join("herdiff-testbed");
     // A link to the same file; a copy where the system's temporary directory is on another disk.
     fs::hard_link(TESTBED, &testbed).or_else(|_| fs::copy(TESTBED, &testbed).map(|_| ())).unwrap();
@@ -52,10 +53,6 @@ fn stage(herdiff: Option<&str>) -> Stage {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     Stage { programs: directory, temporary }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// A `herdiff` that has swept all and found these hosts first.
@@ -169,10 +166,7 @@ fn a_fleet_in_the_background_is_changed_and_taken_away() {
 
     // A fault on a running host, within a moment.
     assert_eq!(run(&["fault", "web-02=refuse"]).0, Some(0));
-    let start = std::time::Instant::now();
-    while ssh("true").0 == Some(0) {
-        assert!(start.elapsed().as_secs() < 10, "the host still answers");
-    }
+    becomes_true("the host answers no more", || ssh("true").0 != Some(0));
     assert!(
         run(&["fault", "web-09=refuse"]).2.contains("there is no host `web-09`; there are: web-01 to web-03")
     );
@@ -220,6 +214,8 @@ fn mistakes_are_answered_with_what_there_is() {
     );
     let (code, said) = run(&["up", "--fault", "web-99=hang"]);
     assert!(code == Some(2) && said.contains("there is no host `web-99` to give a fault to"), "{said}");
+    let (code, said) = run(&["up", "--form", "compose", "--cut-after", "9"]);
+    assert!(code == Some(2) && said.contains("the lines to containers cannot be shaped"), "{said}");
     let (code, said) = run(&["up", "--attack", "web-01=none"]);
     assert!(code == Some(2) && said.contains("there are: cron-implant, "), "{said}");
 }

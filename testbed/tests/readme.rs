@@ -2,19 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its ground is missing")]
 
+mod common;
+
+use common::{TESTBED, herdiff};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-
-const TESTBED: &str = env!("CARGO_BIN_EXE_herdiff-testbed");
-
-/// The real command, which `cargo test --workspace` builds beside the test bed's.
-fn herdiff() -> PathBuf {
-    let path = Path::new(TESTBED).with_file_name("herdiff");
-    assert!(path.exists(), "{} is not there: run the tests of the whole workspace", path.display());
-    path
-}
 
 /// The fleet, ended with the test.
 struct Fleet(Child);

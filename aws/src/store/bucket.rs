@@ -1,33 +1,32 @@
 //! A bucket, through object_store: whatever that crate reaches would do as well.
 
+use super::object::Object;
 use crate::client::Client;
 use crate::error::AwsError;
 use crate::http::{Http, causes};
 use bytes::Bytes;
 use data_encoding::BASE64;
-use futures::{StreamExt, TryStreamExt};
 use http::{HeaderName, HeaderValue, Method};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential, S3CopyIfNotExists};
 use object_store::client::{CredentialProvider, HttpClient, HttpConnector};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 use object_store::{
-    ClientOptions, CopyMode, CopyOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, PutPayload, WriteMultipart,
+    ClientOptions, CopyMode, CopyOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    WriteMultipart,
 };
-use std::io::{Read, Write};
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What is larger is written in parts. At most 10,000 parts of 8 MiB.
 const ONE_PUT: u64 = 16 << 20;
 const PART: usize = 8 << 20;
-/// Ranges that are read at a time, and how long each is.
+/// Parts that are sent at a time.
 const AHEAD: usize = 4;
-const RANGE: u64 = 8 << 20;
 
-/// A bucket, as the operator may use it.
-#[derive(Debug)]
+/// A bucket, as the operator may use it. Cloning it is cheap.
+#[derive(Clone, Debug)]
 pub struct Bucket {
     name: String,
     store: AmazonS3,
@@ -79,8 +78,16 @@ impl Bucket {
         Ok(Self { name: name.to_owned(), store })
     }
 
-    fn failed(&self, key: &str, error: &object_store::Error) -> AwsError {
+    pub(super) fn failed(&self, key: &str, error: &object_store::Error) -> AwsError {
         failed(&self.name, key, error)
+    }
+
+    pub(super) fn place_of(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.name)
+    }
+
+    pub(super) fn store(&self) -> &AmazonS3 {
+        &self.store
     }
 
     fn path(&self, key: &str) -> Result<Path, AwsError> {
@@ -96,40 +103,24 @@ impl Bucket {
         }
     }
 
-    /// Reads an object by ranges, all of the same version, into `into`; refuses one that is longer than `most`.
-    pub async fn read(&self, key: &str, most: u64, into: &mut impl Write) -> Result<u64, AwsError> {
+    /// Looks at an object that is to be read; refuses one that is longer than `most`.
+    ///
+    /// # Errors
+    /// When it is not there, may not be read, or is too long.
+    pub async fn object(&self, key: &str, most: u64) -> Result<Object, AwsError> {
         let path = self.path(key)?;
         let found = self.store.head(&path).await.map_err(|error| self.failed(key, &error))?;
         if found.size > most {
-            let (bucket, size) = (&self.name, found.size);
-            return Err(AwsError::Unusable(format!(
-                "s3://{bucket}/{key} has {size} bytes; {most} are read at most"
-            )));
+            let (place, size) = (self.place_of(key), found.size);
+            return Err(AwsError::Unusable(format!("{place} has {size} bytes; {most} are read at most")));
         }
-        let starts = (0..found.size.div_ceil(RANGE)).map(|n| n * RANGE);
-        let pieces = futures::stream::iter(starts).map(|start| {
-            let range = start..(start + RANGE).min(found.size);
-            let options = GetOptions {
-                range: Some(GetRange::Bounded(range)),
-                if_match: found.e_tag.clone(),
-                ..GetOptions::default()
-            };
-            async { self.store.get_opts(&path, options).await?.bytes().await }
-        });
-        let mut pieces = pieces.buffered(AHEAD);
-        while let Some(piece) = pieces.try_next().await.map_err(|error| self.failed(key, &error))? {
-            into.write_all(&piece).map_err(|error| {
-                AwsError::Unusable(format!("cannot keep s3://{}/{key} for reading: {error}", self.name))
-            })?;
-        }
-        Ok(found.size)
+        Ok(Object { bucket: self.clone(), path, size: found.size, e_tag: found.e_tag })
     }
 
     /// An object of the length that is expected, in memory.
     pub(crate) async fn get(&self, key: &str, size: u64) -> Result<Vec<u8>, AwsError> {
-        let mut bytes = Vec::new();
-        self.read(key, size, &mut bytes).await?;
-        Ok(bytes)
+        let object = self.object(key, size).await?;
+        object.range(0..object.size()).await
     }
 
     /// Writes an object that nobody has written yet, from a file of known length. Nothing is ever written over: S3 itself

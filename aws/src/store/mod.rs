@@ -3,9 +3,11 @@
 
 mod bucket;
 mod location;
+mod object;
 
 pub use bucket::Bucket;
 pub use location::Location;
+pub use object::Object;
 
 use crate::error::AwsError;
 use herdiff_collector::delivery::ProbeBinary;

@@ -1,21 +1,20 @@
-//! Bundles in S3: read into a private file that has no name, written once.
+//! Bundles in S3: read by ranges, written once.
 
+use super::remote_file::RemoteFile;
 use super::{Calls, refused};
-use crate::environment;
 use crate::error::Failure;
 use herdiff_aws::Access;
 use herdiff_aws::store::{Bucket, Location};
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Larger bundles are not fetched.
-const MOST: u64 = 16 << 30;
+/// Larger bundles are not read. None is: parts of one upload come to less.
+const MOST: u64 = 1 << 40;
 
 /// A bundle's place in S3.
 pub(crate) struct Remote {
-    calls: Calls,
+    calls: Arc<Calls>,
     bucket: Bucket,
     location: Location,
 }
@@ -28,7 +27,7 @@ impl Remote {
         if location.key.is_empty() || location.key.ends_with('/') {
             return Err(unusable("it names no file in the bucket".to_owned()));
         }
-        let calls = Calls::open(&Access::default())?;
+        let calls = Arc::new(Calls::open(&Access::default())?);
         let bucket = Bucket::open(&calls.session.home, &location.bucket).map_err(|error| refused(&error))?;
         Ok(Self { calls, bucket, location })
     }
@@ -62,23 +61,11 @@ impl Remote {
     }
 }
 
-/// A bundle in S3 as a file on this machine, which nobody else can open and which is gone with this program.
-pub(crate) fn fetch(path: &Path) -> Result<File, Failure> {
-    let remote = Remote::of(path)?;
-    let local = environment::spool_name();
-    let cannot = |error: std::io::Error| Failure::file("keep a copy for reading in", &local, &error);
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&local);
-    let file = file.map_err(cannot)?;
-    std::fs::remove_file(&local).map_err(cannot)?;
-    let mut writer = BufWriter::new(file);
-    let read = remote.bucket.read(&remote.location.key, MOST, &mut writer);
-    remote
-        .calls
-        .runtime
-        .block_on(read)
-        .map_err(|error| Failure::usage(format!("cannot open the bundle {}", remote.location)).why(error))?;
-    writer.flush().map_err(cannot)?;
-    let mut file = writer.into_inner().map_err(|error| cannot(error.into_error()))?;
-    file.rewind().map_err(cannot)?;
-    Ok(file)
+/// A bundle in S3, for reading.
+pub(crate) fn open(path: &Path) -> Result<RemoteFile, Failure> {
+    let Remote { calls, bucket, location } = Remote::of(path)?;
+    let object = calls.runtime.block_on(bucket.object(&location.key, MOST));
+    let object =
+        object.map_err(|error| Failure::usage(format!("cannot open the bundle {location}")).why(error))?;
+    Ok(RemoteFile::new(calls, object))
 }

@@ -2,9 +2,11 @@
 
 mod files;
 mod options;
+mod remote_file;
 
-pub(crate) use files::{Remote, fetch};
+pub(crate) use files::{Remote, open};
 pub(crate) use options::{CollectArgs, TargetArgs};
+pub(crate) use remote_file::RemoteFile;
 
 use crate::error::Failure;
 use herdiff_aws::store::Staging;

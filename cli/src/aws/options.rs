@@ -4,7 +4,6 @@ use super::{Calls, Ssm};
 use crate::commands::collect::Transport;
 use crate::commands::inventory::Named;
 use crate::error::Failure;
-use clap::ValueEnum;
 use herdiff_aws::Access;
 use herdiff_aws::session::CALLS_A_SECOND;
 use herdiff_aws::store::{Bucket, Location, Staging};
@@ -104,21 +103,9 @@ impl TargetArgs {
     }
 }
 
-/// How hosts are reached.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Way {
-    /// SSH, to the private addresses where instances are named
-    Ssh,
-    /// Commands of AWS Systems Manager
-    Ssm,
-}
-
 /// What `collect` takes besides.
 #[derive(clap::Args)]
 pub(crate) struct CollectArgs {
-    /// How hosts are reached
-    #[arg(long, value_enum, default_value = "ssh")]
-    transport: Way,
     #[command(flatten)]
     targets: TargetArgs,
     /// Over Systems Manager: where in S3 hosts fetch the probe and leave what is too large for commands
@@ -130,11 +117,13 @@ pub(crate) struct CollectArgs {
 }
 
 impl CollectArgs {
-    /// What is to be read of the hosts on the command line, the instances, and the way to them.
+    /// The instances, for SSH.
+    pub(crate) fn named(&self) -> Result<Named, Failure> {
+        self.targets.named()
+    }
+
+    /// What is to be read of the hosts on the command line, the instances, and the way to them over Systems Manager.
     pub(crate) fn look(&self, hosts: &[String]) -> Result<(Vec<String>, Named, Transport), Failure> {
-        if self.transport == Way::Ssh {
-            return Ok((hosts.to_vec(), self.targets.named()?, Transport::Ssh));
-        }
         let (ids, others): (Vec<_>, Vec<_>) = hosts.iter().cloned().partition(|host| is_instance_id(host));
         let mut wanted = self.targets.wanted(false);
         wanted.instances.extend(ids);

@@ -2,6 +2,7 @@
 
 use crate::commands::compare::baselines;
 use crate::commands::scope::find;
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::print;
@@ -46,6 +47,8 @@ pub(crate) struct Args {
     /// Show what is accepted
     #[arg(long, conflicts_with_all = ["ids", "reason", "expires", "bundle", "baseline"])]
     list: bool,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -67,9 +70,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut lines = String::new();
     let findings = match &args.bundle {
         Some(path) => {
-            let bundle = bundle_file::read(path)?;
+            let bundle = bundle_file::read(path, &args.identity)?;
             let (tables, options) = (bundle_file::tables()?, Options::default());
-            let baselines = baselines(&args.baseline)?;
+            let baselines = baselines(&args.baseline, &args.identity)?;
             let clean: Vec<_> = baselines.iter().map(|(_, baseline)| baseline).collect();
             let mut findings = herdiff_differ::outliers_with(&bundle, &clean, &tables, &options).findings;
             if !clean.is_empty() {

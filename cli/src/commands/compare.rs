@@ -3,6 +3,7 @@
 use crate::bundle_file;
 use crate::commands::baseline::shelf::Shelf;
 use crate::commands::{accept, scope};
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::findings::Selection;
@@ -71,6 +72,8 @@ pub(crate) struct Choice {
     /// Show everything behind the finding with this id
     #[arg(long, value_name = "ID")]
     why: Option<String>,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 }
 
 impl Choice {
@@ -140,11 +143,11 @@ impl std::str::FromStr for FailOn {
 }
 
 pub(crate) fn outliers(args: &OutliersArgs) -> Result<Exit, Failure> {
-    let bundle = bundle_file::read(&args.bundle)?;
+    let bundle = bundle_file::read(&args.bundle, &args.choice.identity)?;
     if args.explain_normalisation {
         return explain(&bundle, args.choice.format);
     }
-    let baselines = baselines(&args.baseline)?;
+    let baselines = baselines(&args.baseline, &args.choice.identity)?;
     let clean: Vec<&Bundle> = baselines.iter().map(|(_, baseline)| baseline).collect();
     let report =
         herdiff_differ::outliers_with(&bundle, &clean, &bundle_file::tables()?, &args.choice.options()?);
@@ -152,9 +155,9 @@ pub(crate) fn outliers(args: &OutliersArgs) -> Result<Exit, Failure> {
 }
 
 pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
-    let baselines = baselines(&args.baselines)?;
+    let baselines = baselines(&args.baselines, &args.choice.identity)?;
     let clean: Vec<&Bundle> = baselines.iter().map(|(_, baseline)| baseline).collect();
-    let target = bundle_file::read(&args.target)?;
+    let target = bundle_file::read(&args.target, &args.choice.identity)?;
     let report = herdiff_differ::diff(&clean, &target, &bundle_file::tables()?, &args.choice.options()?);
     finish(&report, &args.choice, &[(&args.target, &target)], &baselines)
 }
@@ -176,13 +179,16 @@ fn explain(bundle: &Bundle, format: Format) -> Result<Exit, Failure> {
 }
 
 /// Baselines as they are named: bundles, and of directories what was promoted there.
-pub(crate) fn baselines(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Bundle)>, Failure> {
+pub(crate) fn baselines(
+    paths: &[PathBuf],
+    identity: &IdentityArgs,
+) -> Result<Vec<(PathBuf, Bundle)>, Failure> {
     let mut baselines = Vec::new();
     for path in paths {
         if path.is_dir() {
-            baselines.extend(Shelf::at(path).baselines(bundle_file::read)?);
+            baselines.extend(Shelf::at(path).baselines(|path| bundle_file::read(path, identity))?);
         } else {
-            baselines.push((path.clone(), bundle_file::read(path)?));
+            baselines.push((path.clone(), bundle_file::read(path, identity)?));
         }
     }
     Ok(baselines)

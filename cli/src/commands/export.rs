@@ -1,16 +1,18 @@
 //! `herdiff export`: a bundle in the formats of others.
 
+use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{print, say};
 use crate::screen::escape::escape;
-use crate::{bundle_file, environment};
+use crate::{bundle_file, bundle_output, environment};
 use clap::ValueEnum;
+use herdiff_envelope::Recipients;
 use herdiff_exchange::export::{self, ExportError, Job, export, export_lines};
 use herdiff_exchange::query::Watch;
-use herdiff_model::bundle::Ending;
+use herdiff_model::bundle::{Ending, verify};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::Write;
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes all rows, hosts and outcomes of a bundle so that other programs can go on with them. What is there already is
@@ -34,6 +36,10 @@ pub(crate) struct Args {
     /// Findings (`herdiff outliers --format ndjson`), for a table of their own in the database
     #[arg(long, value_name = "FILE")]
     findings: Option<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
+    recipients: RecipientArgs,
 }
 
 /// What can be written.
@@ -49,17 +55,21 @@ enum Format {
     Parquet,
     /// One SQLite database with one table a query
     Sqlite,
+    /// The bundle itself, byte for byte: encrypted with --recipient, or decrypted
+    Herd,
 }
 
-impl From<Format> for export::Format {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Json => Self::Json,
-            Format::Ndjson => Self::Ndjson,
-            Format::Csv => Self::Csv,
-            Format::Parquet => Self::Parquet,
-            Format::Sqlite => Self::Sqlite,
-        }
+impl Format {
+    /// Of others; `None` where it is our own.
+    fn of_others(self) -> Option<export::Format> {
+        Some(match self {
+            Self::Json => export::Format::Json,
+            Self::Ndjson => export::Format::Ndjson,
+            Self::Csv => export::Format::Csv,
+            Self::Parquet => export::Format::Parquet,
+            Self::Sqlite => export::Format::Sqlite,
+            Self::Herd => return None,
+        })
     }
 }
 
@@ -72,9 +82,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.findings.is_some() && args.format != Format::Sqlite {
         return Err(Failure::usage("findings have a place in a database only").next("--format sqlite"));
     }
+    let recipients = args.recipients.read()?;
+    let Some(format) = args.format.of_others() else { return copy(args, recipients.as_ref()) };
+    if recipients.is_some() {
+        return Err(Failure::usage("only bundles are encrypted here")
+            .next("--format herd, or `age` for what was exported"));
+    }
     let findings = args.findings.as_deref().map(environment::read_text).transpose();
     let findings = findings.map_err(|error| Failure::usage("cannot read the findings").why(error))?;
-    let stored = bundle_file::open(&args.bundle)?;
+    let stored = bundle_file::open(&args.bundle, &args.identity)?;
     let bar = progress(to_stdout);
     let job = Job {
         watch: Watch { deadline: None, interrupted: environment::interrupted()? },
@@ -88,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let mut out = std::io::BufWriter::new(std::io::stdout());
         export_lines(&stored, &mut out, &job).and_then(|()| Ok(out.flush()?))
     } else {
-        export(&stored, args.format.into(), &args.output, &job)
+        export(&stored, format, &args.output, &job)
     };
     bar.finish_and_clear();
     match done {
@@ -102,8 +118,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Err(error) => return Err(failure(&error)),
     }
     if !to_stdout {
-        let line = format!("exported  {}\n", escape(args.output.as_os_str().as_encoded_bytes()));
-        print(line).map_err(|error| Failure::usage("cannot write the result").why(error))?;
+        tell(args)?;
     }
     if matches!(stored.ending(), Ending::Open { .. }) {
         let name = escape(args.bundle.as_os_str().as_encoded_bytes());
@@ -112,6 +127,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         ));
         return Ok(Exit::Partial);
     }
+    Ok(Exit::Clean)
+}
+
+fn tell(args: &Args) -> Result<(), Failure> {
+    let line = format!("exported  {}\n", escape(args.output.as_os_str().as_encoded_bytes()));
+    print(line).map_err(|error| Failure::usage("cannot write the result").why(error))
+}
+
+/// The same bytes, encrypted or not. What is damaged is not passed on.
+fn copy(args: &Args, recipients: Option<&Recipients>) -> Result<Exit, Failure> {
+    let unreadable = |error| Failure::bundle(&args.bundle, &error);
+    let open = || bundle_file::source(&args.bundle, &args.identity);
+    verify(BufReader::with_capacity(1 << 20, open()?)).map_err(unreadable)?;
+    bundle_output::write_sealed(&args.output, recipients, |sink| {
+        io::copy(&mut open()?, sink).map_err(|error| Failure::file("write the bundle", &args.output, &error))
+    })?;
+    tell(args)?;
     Ok(Exit::Clean)
 }
 

@@ -1,11 +1,12 @@
 //! `herdiff import`: saved osquery output becomes a bundle.
 
+use crate::envelope::RecipientArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::summary::Summary;
 use crate::output::{count, print, say};
 use crate::screen::Screen;
-use crate::{bundle_file, environment};
+use crate::{bundle_output, environment};
 use herdiff_collector::engine::Limits;
 use herdiff_collector::replay::Replay;
 use herdiff_model::bundle::SealedWriter;
@@ -32,6 +33,8 @@ pub(crate) struct Args {
     /// The herd that the hosts belong to [default: the name of DIR]
     #[arg(long, value_name = "NAME")]
     herd: Option<String>,
+    #[command(flatten)]
+    recipients: RecipientArgs,
 }
 
 /// More notes are counted: a directory can hold a million odd files.
@@ -39,6 +42,7 @@ const MOST_NOTES: usize = 5;
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let started = environment::now();
+    let recipients = args.recipients.read()?;
     let herd = args.herd.as_deref().map(Into::into);
     let replay = Replay::open(&args.directory, herd, Limits::default())
         .map_err(|error| Failure::usage("cannot import").why(error))?;
@@ -58,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let mut summary = Summary::default();
     let unwritable = |error| Failure::file("write the bundle", &args.output, &error);
-    let (sealed, finished) = bundle_file::write_sealed(&args.output, |file| {
+    let (sealed, finished) = bundle_output::write_sealed(&args.output, recipients.as_ref(), |file| {
         let mut writer = SealedWriter::start(file, &facts, replay.pack(), &[]).map_err(unwritable)?;
         for visit in replay.visits() {
             writer.append(&visit, 0).map_err(unwritable)?;

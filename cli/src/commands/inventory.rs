@@ -45,6 +45,11 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
+    /// Whether there is any file.
+    pub(crate) fn names_any(&self) -> bool {
+        !self.inventory.is_empty()
+    }
+
     /// All hosts, those on the command line and those that were found elsewhere included, and by what they were named.
     pub(crate) fn read(&self, hosts: &[String], found: Named) -> Result<Named, Failure> {
         let unusable = |error: InventoryError| Failure::usage("cannot use the inventory").why(error);

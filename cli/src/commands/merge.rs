@@ -1,10 +1,11 @@
 //! `herdiff merge`: one bundle of several.
 
+use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{count, print};
 use crate::screen::escape::escape;
-use crate::{bundle_file, environment};
+use crate::{bundle_file, bundle_output, environment};
 use herdiff_model::bundle::{Bundle, Head, MergeError, merge};
 use herdiff_model::sweep::SweepFacts;
 use std::collections::HashSet;
@@ -23,14 +24,19 @@ pub(crate) struct Args {
     /// The bundle to write
     #[arg(short, long, value_name = "FILE.herd")]
     output: PathBuf,
+    #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
+    recipients: RecipientArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let started = environment::now();
+    let recipients = args.recipients.read()?;
     let heads: Vec<Head> = args
         .bundles
         .iter()
-        .map(|path| bundle_file::read(path).map(|bundle| Head::of(&bundle)))
+        .map(|path| bundle_file::read(path, &args.identity).map(|bundle| Head::of(&bundle)))
         .collect::<Result<_, _>>()?;
     let facts = SweepFacts {
         tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -40,10 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         inventory: args.bundles.iter().map(|path| path.display().to_string()).collect(),
         targets: targets(&heads),
     };
-    let (sealed, hosts) = bundle_file::write_sealed(&args.output, |file| {
-        let (_, sealed) =
-            merge(&heads, &facts, environment::now(), file, |number| load(&args.bundles, number))
-                .map_err(|error| error.failure(args))?;
+    let (sealed, hosts) = bundle_output::write_sealed(&args.output, recipients.as_ref(), |file| {
+        let (_, sealed) = merge(&heads, &facts, environment::now(), file, |number| load(args, number))
+            .map_err(|error| error.failure(args))?;
         Ok((sealed, heads.iter().map(|head| head.visits.len()).sum::<usize>()))
     })?;
     for (path, head) in args.bundles.iter().zip(&heads).filter(|(_, head)| head.end.is_none()) {
@@ -94,7 +99,7 @@ impl Stop {
     }
 }
 
-fn load(paths: &[PathBuf], number: usize) -> Result<Bundle, Stop> {
-    let path = paths.get(number).map_or(Path::new(""), PathBuf::as_path);
-    bundle_file::read(path).map_err(Stop::Read)
+fn load(args: &Args, number: usize) -> Result<Bundle, Stop> {
+    let path = args.bundles.get(number).map_or(Path::new(""), PathBuf::as_path);
+    bundle_file::read(path, &args.identity).map_err(Stop::Read)
 }

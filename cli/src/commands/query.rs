@@ -1,6 +1,7 @@
 //! `herdiff query`: SQL over the rows of a bundle, without asking any host again.
 
 use crate::bundle_file;
+use crate::envelope::IdentityArgs;
 use crate::environment;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     /// Stop a statement that takes longer
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: Option<u64>,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 /// How long lines are where no terminal says it.
@@ -53,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         ),
         sql => sql.map(str::to_owned),
     };
-    let stored = bundle_file::open(&args.bundle)?;
+    let stored = bundle_file::open(&args.bundle, &args.identity)?;
     let watch = Watch {
         deadline: args.timeout.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds))),
         interrupted: environment::interrupted()?,

@@ -1,6 +1,7 @@
 //! `herdiff scope`: from one indicator to the hosts that share it.
 
 use crate::bundle_file;
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{Format, count, csv, json, print};
@@ -32,10 +33,12 @@ pub(crate) struct Args {
     /// How to write it
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let bundle = bundle_file::read(&args.bundle)?;
+    let bundle = bundle_file::read(&args.bundle, &args.identity)?;
     let indicator = match &args.finding {
         Some(id) => of_finding(&bundle, id)?,
         None => parse(&args.indicators)?,

@@ -1,5 +1,7 @@
 //! `herdiff sign`: a detached signature that stands for every byte of a bundle.
 
+use crate::bundle_origin::{Origin, is_remote};
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{print, say};
@@ -7,7 +9,7 @@ use crate::screen::escape::escape;
 use crate::{bundle_file, environment};
 use herdiff_exchange::signature::{Agent, NAMESPACE, SigningKey, VerifyingKey, sign, sign_with_agent};
 use herdiff_model::bundle::Ending;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -32,14 +34,18 @@ pub(crate) struct Args {
     /// Where the signature goes [default: BUNDLE.sig]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // What is damaged is not vouched for.
-    let bundle = bundle_file::read(&args.bundle)?;
+    if args.output.is_none() && is_remote(&args.bundle) {
+        return Err(Failure::usage("nowhere to write the signature").next("name a file here with -o"));
+    }
+    let bundle = bundle_file::read(&args.bundle, &args.identity)?;
     let output = args.output.clone().unwrap_or_else(|| beside(&args.bundle));
-    let file =
-        File::open(&args.bundle).map_err(|error| Failure::file("open the bundle", &args.bundle, &error))?;
+    let file = Origin::open(&args.bundle)?;
     let cannot = |error: &dyn std::fmt::Display| Failure::usage("cannot sign").why(error);
     let text = match &args.key {
         Some(path) => {

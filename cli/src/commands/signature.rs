@@ -1,6 +1,7 @@
 //! The flags and the check of a bundle's signature, for the verb that verifies.
 
 use super::sign::beside;
+use crate::bundle_origin::Origin;
 use crate::environment;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -37,7 +38,7 @@ pub(crate) fn check(bundle: &Path, args: &SignatureArgs) -> Result<Option<String
             .next("a line is `NAME ssh-ed25519 AAAA…`; see ssh-keygen(1), ALLOWED SIGNERS")
     })?;
     let text = read(&signature).map_err(|error| Failure::file("read the signature", &signature, &error))?;
-    let file = File::open(bundle).map_err(|error| Failure::file("open the bundle", bundle, &error))?;
+    let file = Origin::open(bundle)?;
     match verify(file, &text, &signers, signer, environment::now().0 / 1000) {
         Ok(key) => Ok(Some(format!("good, of {signer} with {}", key.shown()))),
         Err(SignatureError::Read(error)) => Err(Failure::file("read the bundle", bundle, &error)),

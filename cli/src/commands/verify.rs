@@ -1,17 +1,18 @@
 //! `herdiff verify`: whether a bundle is what was written, and what to do when it is not.
 
 use super::signature::{self, SignatureArgs};
+use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{Format, count, json, print};
 use crate::screen::escape::escape;
-use crate::{bundle_file, environment};
+use crate::{bundle_file, bundle_output, environment};
+use herdiff_exchange::Source;
 use herdiff_model::bundle::{
     Archive, BundleError, Ending, Proof, Recovered, Verified, prove, recover, verify, verify_content,
 };
 use herdiff_model::sweep::SweepFacts;
 use serde_json::json;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.herd")]
     recover: Option<PathBuf>,
     #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
+    recipients: RecipientArgs,
+    #[command(flatten)]
     signature: SignatureArgs,
     /// How to write the result
     #[arg(long, value_enum, default_value = "table", conflicts_with = "recover")]
@@ -51,15 +56,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let path = args.bundle.as_path();
     match (&args.recover, &args.host) {
-        (Some(output), _) => save(path, output),
-        (None, Some(host)) => one(path, host, args.format),
+        (Some(output), _) => save(path, output, args),
+        (None, Some(host)) => one(path, host, args),
         (None, None) => all(path, args),
     }
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::file("open the bundle", path, &error))?;
-    Ok(BufReader::with_capacity(1 << 20, file))
+fn open(path: &Path, identity: &IdentityArgs) -> Result<BufReader<Box<dyn Source>>, Failure> {
+    Ok(BufReader::with_capacity(1 << 20, bundle_file::source(path, identity)?))
 }
 
 fn show(text: impl AsRef<[u8]>) -> Result<(), Failure> {
@@ -68,9 +72,9 @@ fn show(text: impl AsRef<[u8]>) -> Result<(), Failure> {
 
 fn all(path: &Path, args: &Args) -> Result<Exit, Failure> {
     let unreadable = |error: BundleError| Failure::bundle(path, &error);
-    let verified = verify(open(path)?).map_err(unreadable)?;
+    let verified = verify(open(path, &args.identity)?).map_err(unreadable)?;
     if args.content {
-        let others = verify_content(open(path)?).map_err(unreadable)?;
+        let others = verify_content(open(path, &args.identity)?).map_err(unreadable)?;
         if !others.is_empty() {
             let hosts = others.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
             return Err(Failure::usage(format!("{} does not hold what its seal stands for", path.display()))
@@ -141,16 +145,16 @@ fn report(path: &Path, verified: &Verified, content: bool) -> String {
     out
 }
 
-fn one(path: &Path, host: &str, format: Format) -> Result<Exit, Failure> {
+fn one(path: &Path, host: &str, args: &Args) -> Result<Exit, Failure> {
     let unreadable = |error: BundleError| Failure::bundle(path, &error);
-    let proofs = match Archive::open(open(path)?).map_err(unreadable)? {
+    let proofs = match Archive::open(open(path, &args.identity)?).map_err(unreadable)? {
         Some(mut archive) => {
             let places: Vec<usize> =
                 archive.names().enumerate().filter(|(_, name)| *name == host).map(|(place, _)| place).collect();
             let proofs = places.into_iter().filter_map(|place| archive.prove(place).transpose());
             proofs.collect::<Result<Vec<_>, _>>().map_err(unreadable)?
         }
-        None => prove(&bundle_file::read(path)?, host).map_err(unreadable)?.ok_or_else(|| {
+        None => prove(&bundle_file::read(path, &args.identity)?, host).map_err(unreadable)?.ok_or_else(|| {
             Failure::usage(format!("{} has no seal that a host could be proven by", path.display())).next(
                 "a sweep that ended and was written by this version has one; `herdiff merge` writes old bundles anew",
             )
@@ -162,9 +166,9 @@ fn one(path: &Path, host: &str, format: Format) -> Result<Exit, Failure> {
     }
     let all_hold = proofs.iter().all(Proof::holds);
     for proof in &proofs {
-        match format {
+        match args.format {
             Format::Table => show(told(proof))?,
-            _ => show(document(format, &proof_facts(proof))?)?,
+            _ => show(document(args.format, &proof_facts(proof))?)?,
         }
     }
     if all_hold {
@@ -206,15 +210,16 @@ fn proof_facts(proof: &Proof) -> serde_json::Value {
     })
 }
 
-fn save(path: &Path, output: &Path) -> Result<Exit, Failure> {
-    let source = open(path)?;
+fn save(path: &Path, output: &Path, args: &Args) -> Result<Exit, Failure> {
+    let recipients = args.recipients.read()?;
+    let source = BufReader::with_capacity(1 << 20, bundle_file::remains(path, &args.identity)?);
     let facts = |was: &SweepFacts| SweepFacts {
         tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
         operator: environment::operator(),
         transport: "recovery".to_owned(),
         ..was.clone()
     };
-    let saved = bundle_file::write_sealed(output, |file| {
+    let saved = bundle_output::write_sealed(output, recipients.as_ref(), |file| {
         recover(source, file, facts).map(|(_, saved)| saved).map_err(|error| Failure::bundle(path, &error))
     })?;
     show(saved_report(path, output, &saved))?;

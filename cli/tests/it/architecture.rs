@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("herdiff-collector", &["herdiff-model", "russh", "tokio", "tokio-util", "futures"]),
     ("herdiff-differ", &["herdiff-model"]),
     ("herdiff-exchange", &["herdiff-model", "herdiff-sql", "rusqlite"]),
+    ("herdiff-envelope", &["age"]),
     (
         "herdiff-aws",
         &[
@@ -53,6 +54,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "herdiff-collector",
             "herdiff-differ",
             "herdiff-exchange",
+            "herdiff-envelope",
             "herdiff-aws",
             "clap",
             "indicatif",
@@ -82,6 +84,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Crates that are free only where [`ALLOWED`] says so.
 const GUARDED: &[&str] = &[
     "bincode",
+    "age",
     "zstd",
     "rusqlite",
     "russh",
@@ -139,7 +142,7 @@ fn every_file_says_what_it_is_for() {
 fn sources() -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
     let mut directories: Vec<PathBuf> =
-        ["model", "sql", "probe", "collector", "differ", "exchange", "aws", "cli", "testbed"]
+        ["model", "sql", "probe", "collector", "differ", "exchange", "envelope", "aws", "cli", "testbed"]
             .iter()
             .map(|name| root().join(name))
             .collect();

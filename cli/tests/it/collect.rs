@@ -3,9 +3,15 @@
 
 use crate::support::{Place, told};
 use insta::assert_snapshot;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+
+/// A port at which nobody answers. It is below those that the system gives to tests that want any.
+fn closed_port() -> u16 {
+    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
 
 #[test]
 fn what_cannot_be_used_is_said_before_anything_is_visited() {
@@ -75,9 +81,7 @@ fn an_inventory_is_shown_as_it_is_understood() {
 #[test]
 fn a_fleet_that_is_not_there_ends_with_4_and_a_bundle_that_says_why() {
     let place = Place::new();
-    // Ports on which nobody listens: bound, and let go.
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (one, other) = (free(), free());
+    let (one, other) = (closed_port(), closed_port());
     std::fs::write(place.path("fleet.ini"), format!("[web]\nweb-01 ansible_host=127.0.0.1 ansible_port={one}\nweb-02 ansible_host=127.0.0.1 ansible_port={other}\n")).unwrap();
     let output = place.run(&["collect", "-i", "fleet.ini", "-o", "x.herd", "-u", "ada"]);
     insta::with_settings!({filters => vec![
@@ -110,12 +114,11 @@ fn an_interrupted_sweep_keeps_an_outcome_for_every_host() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(700));
-    let asked = Instant::now();
+    // By then it listens for signals.
+    silent.accept().unwrap();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", told(&output));
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     let shown = place.run(&["show", "x.herd", "--format", "json"]);
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!((&shown["outcomes"]["interrupted"], &shown["complete"]), (&6.into(), &true.into()), "{shown}");
@@ -145,7 +148,7 @@ fn saved_output_becomes_a_bundle() {
 #[test]
 fn a_password_is_neither_shown_nor_kept() {
     let place = Place::new();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = closed_port();
     std::fs::write(place.path("secret"), "hunter2\n").unwrap();
     std::fs::write(place.path("empty"), "").unwrap();
     let run = |line: &str| {
@@ -174,10 +177,7 @@ fn a_password_is_neither_shown_nor_kept() {
 fn a_stopped_sweep_goes_on_where_it_was() {
     let place = Place::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (port, free) = (
-        silent.local_addr().unwrap().port(),
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
-    );
+    let (port, free) = (silent.local_addr().unwrap().port(), closed_port());
     let hosts: String = (1..=4)
         .map(|n| {
             format!("web-{n} ansible_host=127.0.0.1 ansible_port={}\n", if n <= 2 { free } else { port })
@@ -189,10 +189,12 @@ fn a_stopped_sweep_goes_on_where_it_was() {
         .args(["collect", "-i", "fleet.ini", "-o", "x.herd", "-u", "ada"])
         .current_dir(place.0.path())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(900));
+    // A host is told of once it is in the bundle.
+    let said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert_eq!(said.filter(|line| line.contains("refused")).take(2).count(), 2);
     child.kill().unwrap();
     child.wait().unwrap();
     drop(silent);
@@ -217,4 +219,72 @@ fn a_stopped_sweep_goes_on_where_it_was() {
     assert!(told(&output).contains("has no host to try again"), "{}", told(&output));
     std::fs::write(place.path("no.herd"), "no").unwrap();
     assert_eq!(place.run(&["collect", "-i", "other.txt", "--resume", "no.herd"]).status.code(), Some(2));
+}
+
+/// The probe that was built with this command, which knows osqueryi's command line.
+const PROBE: &str = env!("HERDIFF_PROBE");
+
+const PACK: &str =
+    r#"{"queries":{"os":{"query":"SELECT name FROM os_version"},"users":{"query":"SELECT uid FROM users"}}}"#;
+
+fn receipt(place: &Place, bundle: &str) -> serde_json::Value {
+    let shown = place.run(&["show", bundle, "--hosts", "--format", "ndjson"]);
+    serde_json::from_slice(&shown.stdout).unwrap()
+}
+
+/// Without SSH: the same script, the same engine, the same bundle.
+#[test]
+fn this_machine_is_a_host_too() {
+    let place = Place::new();
+    std::fs::write(place.path("pack.conf"), PACK).unwrap();
+    let local = |more: &[&str]| {
+        let words = ["collect", "--transport", "local", "--engine", "probe", "--pack", "pack.conf", "-o"];
+        place.run(&[&words[..], more].concat())
+    };
+    let output = local(&["x.herd", "web-07"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let host = receipt(&place, "x.herd");
+    assert_eq!((&host["host"], &host["outcome"]), (&"web-07".into(), &"ok".into()), "{host}");
+    // Under its own name where none is given.
+    let own = Command::new("uname").arg("-n").output().unwrap();
+    let output = local(&["y.herd"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(receipt(&place, "y.herd")["host"], String::from_utf8(own.stdout).unwrap().trim());
+    let output = local(&["z.herd", "web-07", "web-08"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains("this machine is one host, and several are named"), "{}", told(&output));
+    assert!(!place.path("z.herd").exists());
+}
+
+#[test]
+fn an_osqueryi_of_ones_own_is_checked_and_pushed() {
+    let place = Place::new();
+    std::fs::write(place.path("pack.conf"), PACK).unwrap();
+    std::fs::create_dir_all(place.path("opt/osquery/bin")).unwrap();
+    std::fs::copy(PROBE, place.path("opt/osquery/bin/osqueryd")).unwrap();
+    let made =
+        Command::new("tar").args(["-czf", "osquery.tar.gz", "opt"]).current_dir(place.0.path()).status();
+    assert!(made.unwrap().success());
+    let sum = Command::new("sha256sum").arg("osquery.tar.gz").current_dir(place.0.path()).output().unwrap();
+    let sum = String::from_utf8(sum.stdout).unwrap()[..64].to_owned();
+    let collect = |more: &[&str]| {
+        let words = ["collect", "web-07", "--transport", "local", "--pack", "pack.conf", "--osquery"];
+        place.run(&[&words[..], &["osquery.tar.gz"], more].concat())
+    };
+    let output = collect(&["--osquery-sha256", &sum, "-o", "x.herd"]);
+    // Whoever is not root is told that osqueryi sees less.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", told(&output));
+    assert_eq!(receipt(&place, "x.herd")["engine"], "osqueryi");
+
+    for (more, why) in [
+        (&["--osquery-sha256", &"0".repeat(64)][..], "it is another file, or somebody changed it"),
+        (&[], "--osquery-sha256 <HEX>"),
+        (&["--osquery-sha256", &sum, "--osquery-sha256", &sum], "each --osquery needs its --osquery-sha256"),
+        (&["--osquery-sha256", &sum, "--engine", "probe"], "exclude each other"),
+    ] {
+        let output = collect(&[more, &["-o", "no.herd"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+        assert!(told(&output).contains(why), "{}", told(&output));
+        assert!(!place.path("no.herd").exists());
+    }
 }

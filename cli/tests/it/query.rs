@@ -1,6 +1,6 @@
 //! `herdiff query`, and `herdiff show --where`: questions to an old sweep.
 
-use crate::support::{Fleet, Place, compromised};
+use crate::support::{Fleet, Place, catches_interrupts, compromised};
 use insta::assert_snapshot;
 
 #[test]
@@ -73,7 +73,7 @@ fn an_endless_statement_ends() {
     let sql = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT count(*) FROM t";
     assert_snapshot!(place.herdiff(&["query", "sweep.herd", sql, "--timeout", "1"]));
     let mut child = place.command(&["query", "sweep.herd", sql]).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    catches_interrupts(child.id());
     assert!(
         std::process::Command::new("kill")
             .args(["-INT", &child.id().to_string()])

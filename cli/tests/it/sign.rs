@@ -147,7 +147,7 @@ impl<'a> Agent<'a> {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let there = (0..100).any(|_| {
+        let there = (0..3000).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(20));
             place.path("agent").exists()
         });

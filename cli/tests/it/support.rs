@@ -22,6 +22,21 @@ pub(crate) fn told(output: &Output) -> String {
     )
 }
 
+/// Waits until a program is ready to be interrupted: before that it would only be killed.
+pub(crate) fn catches_interrupts(id: u32) {
+    const INTERRUPT: u64 = 1 << (2 - 1);
+    let start = std::time::Instant::now();
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        if u64::from_str_radix(caught.trim(), 16).unwrap() & INTERRUPT != 0 {
+            return;
+        }
+        assert!(start.elapsed() < std::time::Duration::from_secs(60), "it never listens: {status}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 /// A directory in which the command runs.
 pub(crate) struct Place(pub(crate) TempDir);
 

@@ -18,13 +18,34 @@ impl fmt::Debug for ProbeBinary {
     }
 }
 
+/// The SHA-256 of bytes, in hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())
+}
+
 /// A file that cannot be pushed.
 #[derive(Debug, thiserror::Error)]
 pub enum BinaryError {
+    /// It is not the file that was meant.
+    #[error("{name}: its SHA-256 is {found}, not {expected}: it is another file, or somebody changed it")]
+    Hash {
+        /// The file, as the caller calls it.
+        name: String,
+        /// What it has.
+        found: String,
+        /// What it should have.
+        expected: String,
+    },
+    /// An archive without what is wanted.
+    #[error("{name}: cannot take osqueryi out of it: {why}")]
+    Archive {
+        /// The file, as the caller calls it.
+        name: String,
+        /// Why not.
+        why: String,
+    },
     /// Not a program for Linux.
-    #[error(
-        "{name}: not an ELF program that Herdiff knows ({why}); build it with `cargo build -p herdiff-probe`"
-    )]
+    #[error("{name}: not an ELF program that Herdiff knows ({why})")]
     NotElf {
         /// The file, as the caller calls it.
         name: String,
@@ -57,10 +78,16 @@ impl ProbeBinary {
         Ok(Self::for_arch(header.arch, bytes))
     }
 
+    /// The same, where it may need libraries of the host.
+    pub(super) fn from_linked_elf(name: &str, bytes: Bytes) -> Result<Self, BinaryError> {
+        let header = Elf::read(&bytes).map_err(|why| BinaryError::NotElf { name: name.to_owned(), why })?;
+        Ok(Self::for_arch(header.arch, bytes))
+    }
+
     /// A program of any form, a script for example, for hosts whose `uname -m` says `arch`.
     pub fn for_arch(arch: &str, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        let sha256 = HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref());
+        let sha256 = sha256(&bytes);
         Self { arch: arch.to_owned(), bytes, sha256 }
     }
 

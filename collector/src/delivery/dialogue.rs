@@ -23,6 +23,10 @@ pub(crate) struct Orders {
     pub(crate) limits: Arc<Limits>,
     pub(crate) choice: EngineChoice,
     pub(crate) probes: Vec<ProbeBinary>,
+    /// osqueryi for hosts, in place of their own; at most one for an architecture.
+    pub(crate) osquery: Vec<ProbeBinary>,
+    /// Whether what was pushed stays there for the next visit.
+    pub(crate) leave: bool,
     /// What sudo asks with.
     pub(crate) prompt: Prompt,
     pub(crate) budget: Arc<Budget>,
@@ -53,9 +57,13 @@ pub(crate) struct Dialogue {
     noise: Vec<u8>,
     hello: Option<Hello>,
     output: Option<Output>,
+    /// The SHA-256 of the engine that is pushed; empty where none is.
     sha256: String,
+    /// Whether an earlier visit left that engine, so that it is not sent.
+    there: bool,
     placed: bool,
     unchecked: bool,
+    left: bool,
     refused: Option<HostOutcome>,
     fault: Option<Fault>,
     receipt: Option<ReceiptLine>,
@@ -85,8 +93,10 @@ struct ScriptLine {
     uid: Option<u32>,
     dir: Option<Text>,
     osqueryi: Option<Text>,
+    kept: Option<Text>,
     placed: Option<Text>,
     checked: Option<bool>,
+    left: Option<bool>,
     leftovers: Option<u32>,
     fault: Option<Text>,
     detail: Option<Text>,
@@ -102,6 +112,8 @@ struct Hello {
     uid: Option<u32>,
     dir: String,
     osqueryi: String,
+    /// Hashes of engines that an earlier visit left.
+    kept: String,
 }
 
 #[derive(Debug)]
@@ -134,8 +146,10 @@ impl Dialogue {
             hello: None,
             output: None,
             sha256: String::new(),
+            there: false,
             placed: false,
             unchecked: false,
+            left: false,
             refused: None,
             fault: None,
             receipt: None,
@@ -150,6 +164,9 @@ impl Dialogue {
 
     /// The statement that osqueryi runs now.
     pub(crate) fn unwatched(&self) -> Option<usize> {
+        if self.uploading() {
+            return None;
+        }
         self.output.as_ref().and_then(Output::unwatched)
     }
 
@@ -163,12 +180,16 @@ impl Dialogue {
         notes.into_iter().flatten().collect()
     }
 
+    fn uploading(&self) -> bool {
+        !self.sha256.is_empty() && !self.placed
+    }
+
     /// What happens on the host now.
     pub(crate) fn phase(&self) -> Phase {
         match (&self.hello, &self.output) {
             (None, _) => Phase::Session,
             (_, Some(output)) if output.complete() => Phase::Cleanup,
-            (_, Some(Output::Probe(_))) if !self.placed => Phase::Upload,
+            (_, Some(_)) if self.uploading() => Phase::Upload,
             (_, Some(_)) => Phase::Run,
             (_, None) => Phase::Cleanup,
         }
@@ -308,12 +329,14 @@ impl Dialogue {
         } else if said.placed.is_some() {
             self.placed = true;
             self.unchecked = said.checked == Some(false);
+            self.left = said.left == Some(true);
         } else if said.hello.is_some() && self.hello.is_none() {
             let hello = Hello {
                 arch: text(said.arch),
                 uid: said.uid,
                 dir: text(said.dir),
                 osqueryi: text(said.osqueryi),
+                kept: text(said.kept),
             };
             let send = self.choose(&hello);
             self.hello = Some(hello);
@@ -322,30 +345,34 @@ impl Dialogue {
         None
     }
 
-    /// Answers the hello: which engine.
+    /// Answers the hello: which engine. One that the operator brings comes before the host's own: it is the same everywhere, and
+    /// nobody on the host can have changed it.
     fn choose(&mut self, hello: &Hello) -> Vec<Bytes> {
         let orders = Arc::clone(&self.orders);
         let (plan, limits) = (Arc::clone(&orders.plan), Arc::clone(&orders.limits));
-        let has_osqueryi = !hello.osqueryi.is_empty();
-        if has_osqueryi && orders.choice != EngineChoice::Probe {
-            self.output = Some(Output::osqueryi(plan, limits, hello.uid, self.from));
-            // The script runs the one that it found; the path is for whoever reads along.
-            return vec![
-                "osqueryi ".into(),
-                hello.osqueryi.replace(['\n', ' '], "_").into(),
-                "\n".into(),
-                orders.plan.osqueryi_input(self.from),
-            ];
+        let of_arch = |engines: &[ProbeBinary]| engines.iter().find(|one| one.runs_on(&hello.arch)).cloned();
+        if orders.choice != EngineChoice::Probe {
+            if let Some(engine) = of_arch(&orders.osquery) {
+                self.output = Some(Output::osqueryi(plan, limits, hello.uid, self.from));
+                let statements = orders.plan.osqueryi_input(self.from);
+                return self.push("pushed", &engine, hello, vec![statements, ".\n".into()]);
+            }
+            if !hello.osqueryi.is_empty() {
+                self.output = Some(Output::osqueryi(plan, limits, hello.uid, self.from));
+                // The script runs the one that it found; the path is for whoever reads along.
+                let path = hello.osqueryi.replace(['\n', ' '], "_");
+                let line = format!("osqueryi {path} 0 {}\n", self.stay());
+                return vec![line.into(), orders.plan.osqueryi_input(self.from)];
+            }
         }
-        let probe = orders.probes.iter().find(|probe| probe.runs_on(&hello.arch));
-        if let Some(probe) = probe.filter(|_| orders.choice != EngineChoice::Osqueryi) {
+        if orders.choice != EngineChoice::Osqueryi
+            && let Some(probe) = of_arch(&orders.probes)
+        {
             self.output = Some(Output::probe(plan, limits));
-            self.sha256 = probe.sha256().to_owned();
-            let choice = format!("probe {} {}\n", probe.sha256(), probe.bytes().len());
-            return vec![choice.into(), orders.plan.probe_input().clone(), probe.bytes().clone()];
+            return self.push("probe", &probe, hello, vec![orders.plan.probe_input().clone()]);
         }
         let detail = if orders.choice == EngineChoice::Osqueryi {
-            "there is no osqueryi on the host; use --engine auto to push the probe".to_owned()
+            "there is no osqueryi on the host; --osquery pushes one, --engine auto the probe".to_owned()
         } else {
             let known: Vec<_> = orders.probes.iter().map(ProbeBinary::arch).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -356,6 +383,24 @@ impl Dialogue {
         };
         self.refused = Some(HostOutcome::failed(HostOutcomeKind::EngineMissing, Phase::Upload, detail));
         vec!["quit\n".into()]
+    }
+
+    /// The line that names an engine, the request, and the engine's file unless the host has it already.
+    fn push(&mut self, word: &str, engine: &ProbeBinary, hello: &Hello, request: Vec<Bytes>) -> Vec<Bytes> {
+        engine.sha256().clone_into(&mut self.sha256);
+        self.there = hello.kept.split(' ').any(|hash| hash == engine.sha256());
+        let bytes = if self.there { "kept".to_owned() } else { engine.bytes().len().to_string() };
+        let mut parts = vec![format!("{word} {} {bytes} {}\n", engine.sha256(), self.stay()).into()];
+        parts.extend(request);
+        if !self.there {
+            parts.push(engine.bytes().clone());
+        }
+        parts
+    }
+
+    /// Whether an engine may stay there, or goes with all that is there of earlier visits.
+    fn stay(&self) -> &'static str {
+        if self.orders.leave { "stay" } else { "go" }
     }
 
     /// The outcome of the host, and one answer for each query. Completes the receipt.
@@ -469,6 +514,12 @@ impl Dialogue {
             receipt.engine = facts.engine;
             if self.unchecked {
                 receipt.engine += " (length checked only)";
+            }
+            if self.placed && self.there {
+                receipt.engine += " (left there by an earlier visit)";
+            }
+            if self.left {
+                receipt.engine += " (left there)";
             }
             receipt.root = facts.root;
             receipt.uid = facts.uid.or(receipt.uid);

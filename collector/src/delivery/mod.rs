@@ -3,6 +3,7 @@
 mod binary;
 mod budget;
 mod dialogue;
+mod osquery;
 mod privilege;
 mod recorded;
 mod script;

@@ -45,6 +45,8 @@ impl Script {
             plan,
             choice,
             probes,
+            osquery: Vec::new(),
+            leave: false,
             prompt: Prompt::new(),
             // Answers are read one after the other.
             budget: Budget::new(limits.waiting_bytes, 1),

@@ -11,6 +11,7 @@ umask 077
 ulimit -c 0 2>/dev/null
 limit=$1
 dir=
+stay=
 engine=
 minder=
 killed=false
@@ -36,6 +37,10 @@ finish() {
     cd /
     rm -rf -- "$dir" 2>/dev/null
     [ -e "$dir" ] && removed=false
+  fi
+  if [ "$stay" = go ] && is_ours "$keep"; then
+    rm -rf -- "$keep" 2>/dev/null
+    [ -e "$keep" ] && removed=false
   fi
   say "{\"receipt\":1,\"status\":$1,\"killed\":$killed,\"removed\":$removed,\"leftovers\":$leftovers}" 2>/dev/null
   exit 0
@@ -94,14 +99,6 @@ for p in "$(command -v osqueryi 2>/dev/null)" /usr/bin/osqueryi /usr/local/bin/o
     /*) [ -x "$p" ] && osqueryi=$p && break ;;
   esac
 done
-arch=$(uname -m)
-case $arch in
-  *[!A-Za-z0-9_.-]*) arch=unknown ;;
-esac
-say "{\"hello\":1,\"arch\":\"$arch\",\"uid\":$uid,\"dir\":\"$dir\",\"osqueryi\":\"$osqueryi\"}"
-
-IFS=' ' read -r choice hash bytes || finish 141
-
 digest() {
   if command -v sha256sum >/dev/null 2>&1; then
     set -- $(sha256sum "$1")
@@ -117,6 +114,32 @@ digest() {
   printf %s "$1"
 }
 
+# A directory that nobody but this user can have made or can write to.
+is_ours() {
+  [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] || return 1
+  case $(ls -ld "$1") in
+    drwx------*) ;;
+    *) return 1 ;;
+  esac
+}
+
+# Engines that an earlier visit was asked to leave, by their hashes.
+keep=$base/.herdiff-engine.$uid
+kept=
+if is_ours "$keep"; then
+  for name in herdiff-probe osqueryi; do
+    [ -f "$keep/$name" ] && kept="$kept $(digest "$keep/$name")"
+  done
+fi
+
+arch=$(uname -m)
+case $arch in
+  *[!A-Za-z0-9_.-]*) arch=unknown ;;
+esac
+say "{\"hello\":1,\"arch\":\"$arch\",\"uid\":$uid,\"dir\":\"$dir\",\"osqueryi\":\"$osqueryi\",\"kept\":\"$kept\"}"
+
+IFS=' ' read -r choice hash bytes stay || finish 141
+
 # An asynchronous command has /dev/null for its input, so the channel is kept as 3.
 exec 3<&0 </dev/null
 gently=
@@ -127,28 +150,53 @@ HOME=$dir
 export HOME
 unset TMPDIR OSQUERY_WORKER LD_PRELOAD LD_LIBRARY_PATH
 
+shell='--json --flagfile=/dev/null --config_path=/dev/null --disable_database --disable_extensions --disable_events'
+
+# Once it was checked it is left where that is wanted, and runs from there.
+place() {
+  checked=true
+  at=$dir
+  if [ "$bytes" = kept ]; then
+    is_ours "$keep" && sum=$(digest "$keep/$name") && [ "$sum" = "$hash" ] || fault hash 'the engine that was left there has changed'
+    got=0
+    at=$keep
+  else
+    cat <&3 > "$name" || fault upload 'the engine could not be written: is the file system full?'
+    got=$(wc -c < "$name")
+    [ "$((got))" = "$bytes" ] || fault upload "$((got)) of $bytes bytes arrived"
+    sum=$(digest "$name")
+    [ -z "$sum" ] || [ "$sum" = "$hash" ] || fault hash "SHA-256 is $sum"
+    chmod 700 "$name"
+    [ -n "$sum" ] || checked=false
+    if [ "$stay$checked" = staytrue ]; then
+      mkdir -m 700 "$keep" 2>/dev/null
+      is_ours "$keep" && mv -f "$name" "$keep/$name" 2>/dev/null && at=$keep
+    fi
+  fi
+  left=false
+  [ "$stay$at" = "stay$keep" ] && left=true
+  say "{\"placed\":\"$at/$name\",\"bytes\":$((got)),\"checked\":$checked,\"left\":$left}"
+}
+
 case $choice in
   probe)
+    name=herdiff-probe
     IFS= read -r request <&3 || finish 141
     printf '%s\n' "$request" > request || fault upload 'the request could not be written'
-    cat <&3 > herdiff-probe || fault upload 'the engine could not be written: is the file system full?'
-    got=$(wc -c < herdiff-probe)
-    [ "$((got))" = "$bytes" ] || fault upload "$((got)) of $bytes bytes arrived"
-    sum=$(digest herdiff-probe)
-    [ -z "$sum" ] || [ "$sum" = "$hash" ] || fault hash "SHA-256 is $sum"
-    chmod 700 herdiff-probe
-    checked=true
-    [ -n "$sum" ] || checked=false
-    say "{\"placed\":\"$dir/herdiff-probe\",\"bytes\":$((got)),\"checked\":$checked}"
-    ( ulimit -t "$limit" 2>/dev/null; exec $gently ./herdiff-probe --sweep < request 3<&- ) &
+    place
+    ( ulimit -t "$limit" 2>/dev/null; exec $gently "$at/$name" --sweep < request 3<&- ) &
+    ;;
+  pushed)
+    name=osqueryi
+    while IFS= read -r request <&3 && [ "$request" != . ]; do
+      printf '%s\n' "$request"
+    done > request || fault upload 'the request could not be written'
+    place
+    ( ulimit -t "$limit" 2>/dev/null; exec $gently "$at/$name" $shell < request 3<&- ) &
     ;;
   osqueryi)
     [ -n "$osqueryi" ] || fault engine 'there is no osqueryi'
-    (
-      ulimit -t "$limit" 2>/dev/null
-      exec $gently "$osqueryi" --json --flagfile=/dev/null --config_path=/dev/null \
-        --disable_database --disable_extensions --disable_events <&3 3<&-
-    ) &
+    ( ulimit -t "$limit" 2>/dev/null; exec $gently "$osqueryi" $shell <&3 3<&- ) &
     ;;
   *)
     finish 0

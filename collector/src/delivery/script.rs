@@ -69,11 +69,20 @@ mod tests {
 
     /// Runs the command as sshd would, and returns what it printed.
     fn run(login_shell: &[&str], sh: &str, input: &[u8]) -> String {
-        let command = command_for(sh, &encode(&minify(REMOTE)), 20);
+        run_script(REMOTE, login_shell, sh, input)
+    }
+
+    fn run_script(script: &str, login_shell: &[&str], sh: &str, input: &[u8]) -> String {
+        let command = command_for(sh, &encode(&minify(script)), 20);
+        // Shells make files of their own there: fish complains when two of it do that at the same time.
+        let home = tempfile::tempdir().unwrap();
         let mut child = Command::new(login_shell[0])
             .args(&login_shell[1..])
             .arg("-c")
             .arg(&command)
+            .env("HOME", home.path())
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("XDG_DATA_HOME")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -160,6 +169,7 @@ mod tests {
             let mut child = Command::new(shell)
                 .args(["-c", &command])
                 .env("PATH", &path)
+                .env("HOME", dir.path())
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
@@ -214,32 +224,47 @@ mod tests {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let engine = "#!/bin/sh\ntrap '' TERM HUP INT\nsleep 614 & sleep 614\n";
-        child.stdin.take().unwrap().write_all(&upload(engine, None)).unwrap();
+        // A time that no process of another test run sleeps.
+        let time = format!("614.{:07}", std::process::id());
+        let engine = format!("#!/bin/sh\ntrap '' TERM HUP INT\nsleep {time} & sleep {time}\n");
+        child.stdin.take().unwrap().write_all(&upload(&engine, None)).unwrap();
         let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
         assert!(output.contains("\"status\":137,\"killed\":true,\"removed\":true"), "{output}");
         let left = || {
             let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
             let lines = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-            lines.filter(|line| line == b"sleep\x00614\x00").count()
+            lines.filter(|line| *line == format!("sleep\0{time}\0").into_bytes()).count()
         };
         // A killed process has to be scheduled once more to go.
         let start = std::time::Instant::now();
         while left() > 0 {
-            assert!(start.elapsed() < Duration::from_secs(5), "what the engine started outlived it");
+            assert!(start.elapsed() < Duration::from_secs(60), "what the engine started outlived it");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
+    /// In a place of its own: in the usual ones every visit clears, those of other tests too.
     #[test]
     fn leftovers_of_a_killed_visit_are_cleared() {
-        let dir = directory(&run(&["sh"], "/bin/sh", b"quit\n"));
-        let base = std::path::Path::new(&dir).parent().unwrap();
-        let left = base.join(format!(".herdiff.{}.left", i32::MAX));
-        std::fs::create_dir_all(&left).unwrap();
-        std::fs::write(left.join("herdiff-probe"), "x").unwrap();
-        run(&["sh"], "/bin/sh", b"quit\n");
-        assert!(!left.exists(), "{left:?}");
+        let place = tempfile::tempdir().unwrap();
+        let base = place.path().display().to_string();
+        let script = REMOTE.replace("for base in /dev/shm ", &format!("for base in {base} "));
+        assert_ne!(script, REMOTE);
+        let make = |name: &str| {
+            let left = place.path().join(name);
+            std::fs::create_dir(&left).unwrap();
+            std::fs::write(left.join("herdiff-probe"), "x").unwrap();
+            left
+        };
+        // Of a script that is gone, of one that runs, and what only looks alike.
+        let gone = make(&format!(".herdiff.{}.left", i32::MAX));
+        let kept =
+            [make(&format!(".herdiff.{}.runs", std::process::id())), make(".herdiff.x.y"), make("other")];
+        let output = run_script(&script, &["sh"], "/bin/sh", b"quit\n");
+        assert!(directory(&output).starts_with(&base), "{output}");
+        assert!(output.contains("\"leftovers\":1"), "{output}");
+        assert!(!gone.exists());
+        assert!(kept.iter().all(|kept| kept.join("herdiff-probe").exists()));
     }
 
     #[test]

@@ -36,6 +36,8 @@ fn dialogue(choice: EngineChoice) -> Dialogue {
             limits: Arc::new(limits),
             choice,
             probes,
+            osquery: Vec::new(),
+            leave: false,
             prompt: Prompt::new(),
             budget: Budget::new(1 << 30, 1),
         }),
@@ -189,6 +191,8 @@ fn the_password_is_asked_for_once_and_only_by_sudo() {
         limits: Arc::new(limits),
         choice,
         probes,
+        osquery: Vec::new(),
+        leave: false,
         prompt: Prompt::new(),
         budget: Budget::new(1 << 30, 1),
     });

@@ -1,6 +1,7 @@
 //! The sweep: every target visited once, a bounded number at a time, each ending in exactly one visit.
 
 mod backoff;
+mod channel;
 mod dispatch;
 mod pace;
 mod visit;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use visit::Context;
+use visit::{Context, Way};
 
 /// Events that may wait for the reader. Hosts that are done wait too then: that bounds the memory.
 const WAITING_EVENTS: usize = 256;
@@ -39,6 +40,11 @@ pub struct SweepConfig {
     pub engine: EngineChoice,
     /// The probes that can be pushed, at most one for an architecture.
     pub probes: Vec<ProbeBinary>,
+    /// osqueryi that is pushed and used in place of the hosts' own, at most one for an architecture.
+    pub osquery: Vec<ProbeBinary>,
+    /// Whether what was pushed is left there, so that the next visit need not send it again. Without this, what an earlier visit
+    /// left is taken away.
+    pub leave_engine: bool,
     /// How hosts are reached.
     pub ssh: SshConfig,
     /// As whom the queries run, where the inventory says nothing else.
@@ -59,6 +65,8 @@ impl Default for SweepConfig {
             canary: None,
             engine: EngineChoice::default(),
             probes: Vec::new(),
+            osquery: Vec::new(),
+            leave_engine: false,
             ssh: SshConfig::default(),
             privilege: Privilege::default(),
             become_password: None,
@@ -145,62 +153,70 @@ impl Sweep {
         config: SweepConfig,
         cancel: CancellationToken,
     ) -> Result<Self, SweepError> {
-        let SweepConfig {
-            forks,
-            rate,
-            canary,
-            engine,
-            probes,
-            ssh,
-            privilege,
-            become_password,
-            deadlines,
-            limits,
-        } = config;
-        let routes = routes(&targets, &ssh).await?;
+        let ssh = &config.ssh;
+        let routes = routes(&targets, ssh).await?;
         let all: Vec<Arc<Settings>> = routes.of_targets.iter().chain(&routes.jumps).cloned().collect();
-        let known_hosts = read_known_hosts(&ssh, &all)?;
+        let known_hosts = read_known_hosts(ssh, &all)?;
         let revoked = read_revoked(&all)?;
         let learner = Arc::new(Learner::default());
-        let keyring = Keyring::load(&ssh, &all).await?;
+        let keyring = Keyring::load(ssh, &all).await?;
         let notes =
             routes.notes.into_iter().chain(known_hosts.notes()).chain(keyring.notes.clone()).collect();
-        let plan = Plan::new(&pack, &limits, deadlines.query);
+        let password = ssh.password.clone().filter(|_| ssh.host_keys != HostKeyPolicy::AcceptAny);
+        let reach = Reach {
+            known_hosts,
+            revoked,
+            learner: Arc::clone(&learner),
+            policy: ssh.host_keys,
+            keyring,
+            deadlines: config.deadlines.clone(),
+            configured_timeout: ssh.configured_timeout,
+            bastions: Bastions::default(),
+            password: password.map(Password::new),
+        };
+        let way = Way::Ssh { reach: Box::new(reach), routes: routes.of_targets };
+        let mut sweep = Self::begin(targets, &pack, config, way, &cancel);
+        (sweep.notes, sweep.learner) = (notes, learner);
+        Ok(sweep)
+    }
+
+    /// Visits this machine, without SSH: the same script, the same engines and limits. What is said of SSH in the
+    /// configuration does not count. Must be called within a tokio runtime.
+    pub fn local(target: Target, pack: &Pack, config: SweepConfig, cancel: &CancellationToken) -> Self {
+        Self::begin(vec![target], pack, config, Way::Local, cancel)
+    }
+
+    fn begin(
+        targets: Vec<Target>,
+        pack: &Pack,
+        config: SweepConfig,
+        way: Way,
+        cancel: &CancellationToken,
+    ) -> Self {
         let stop = cancel.child_token();
-        let waiting = limits.waiting_bytes;
+        let forks = config.forks.max(1);
         let context = Context {
-            reach: Reach {
-                known_hosts,
-                revoked,
-                learner: Arc::clone(&learner),
-                policy: ssh.host_keys,
-                keyring,
-                deadlines,
-                configured_timeout: ssh.configured_timeout,
-                bastions: Bastions::default(),
-                password: ssh
-                    .password
-                    .filter(|_| ssh.host_keys != HostKeyPolicy::AcceptAny)
-                    .map(Password::new),
-            },
+            way,
             orders: Arc::new(Orders {
-                plan: Arc::new(plan),
-                limits: Arc::new(limits),
-                choice: engine,
-                probes,
+                plan: Arc::new(Plan::new(pack, &config.limits, config.deadlines.query)),
+                budget: Budget::new(config.limits.waiting_bytes, forks),
+                limits: Arc::new(config.limits),
+                choice: config.engine,
+                probes: config.probes,
+                osquery: config.osquery,
+                leave: config.leave_engine,
                 prompt: Prompt::new(),
-                budget: Budget::new(waiting, forks),
             }),
-            privilege,
-            become_password: become_password.map(Password::new),
-            routes: routes.of_targets,
+            deadlines: config.deadlines,
+            privilege: config.privilege,
+            become_password: config.become_password.map(Password::new),
             queries: pack.queries().len(),
             stop: stop.clone(),
         };
         let (sender, events) = mpsc::channel(WAITING_EVENTS);
-        let (pace, watch) = (Pace::new(rate), Watch::new(canary, targets.len()));
-        tokio::spawn(dispatch::dispatch(Arc::new(context), targets, forks.max(1), pace, watch, sender));
-        Ok(Self { events, notes, stop, learner, last: None })
+        let (pace, watch) = (Pace::new(config.rate), Watch::new(config.canary, targets.len()));
+        tokio::spawn(dispatch::dispatch(Arc::new(context), targets, forks, pace, watch, sender));
+        Self { events, notes: Vec::new(), stop, learner: Arc::default(), last: None }
     }
 
     /// A sweep that another transport drives: it sends the events, with one `Done` for each target, and stops when `stop` is

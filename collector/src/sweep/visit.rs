@@ -1,24 +1,23 @@
 //! The visit to one host, from its name to its receipt. Whatever happens, it ends in one visit within its time.
 
 use super::backoff::Backoff;
+use super::channel::{Channel, Heard, Writer};
 use super::{Event, Sent, TargetId};
 use crate::delivery::{Dialogue, End, Orders, Privilege, Reply, Share, command};
 use crate::inventory::Target;
-use crate::ssh::{Connection, Failure, Password, Reach, Settings, Turn};
+use crate::ssh::{Connection, Deadlines, Failure, Password, Reach, Settings, Turn};
 use bytes::Bytes;
 use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase};
 use herdiff_model::snapshot::Receipt;
 use herdiff_model::sweep::UnixMillis;
 use herdiff_model::visit::{Answer, Visit};
-use russh::ChannelMsg;
-use russh::client::Msg;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Bytes that are given to the connection at a time; what was sent is counted by these.
@@ -33,15 +32,26 @@ const MOST_RESTARTS: usize = 3;
 /// What is the same for all visits of a sweep.
 #[derive(Debug)]
 pub(super) struct Context {
-    pub(super) reach: Reach,
+    pub(super) way: Way,
+    pub(super) deadlines: Deadlines,
     pub(super) orders: Arc<Orders>,
-    /// How each target is reached, in their order.
-    pub(super) routes: Vec<Arc<Settings>>,
     pub(super) queries: usize,
     /// Of hosts of which the inventory says nothing else.
     pub(super) privilege: Privilege,
     pub(super) become_password: Option<Password>,
     pub(super) stop: CancellationToken,
+}
+
+/// How hosts are reached.
+#[derive(Debug)]
+pub(super) enum Way {
+    Ssh {
+        reach: Box<Reach>,
+        /// How each target is reached, in their order.
+        routes: Vec<Arc<Settings>>,
+    },
+    /// There is one host, which is this machine.
+    Local,
 }
 
 /// What is known of a visit when it is broken off at any moment.
@@ -97,7 +107,7 @@ pub(super) async fn visit(
         earlier: Vec::new(),
         sent: Arc::default(),
     };
-    let whole = context.reach.deadlines.host;
+    let whole = context.deadlines.host;
     // Dropping the future drops the connection, which closes its socket.
     let ended = tokio::select! {
         ended = timeout(whole, run(context, &target, &mut progress)) => ended.ok(),
@@ -146,21 +156,13 @@ pub(super) fn interrupted(phase: Option<Phase>) -> Failure {
 }
 
 async fn run(context: &Context, target: &Target, progress: &mut Progress) -> Result<(), Failure> {
-    let lost = || Failure::new(HostOutcomeKind::Unreachable, Phase::Resolve, "no way was found for it");
-    let to = context.routes.get(progress.id.0).ok_or_else(lost)?;
-    progress.receipt.address = to.place();
     let privilege = target.privilege.unwrap_or(context.privilege);
     let mut from = 0;
     loop {
-        let mut connection = reach(context, to, progress).await?;
-        progress.receipt.address.clone_from(&connection.address);
-        progress.receipt.host_key = connection.shared.lock().fingerprint.clone();
-        progress.enter(Phase::Authenticate);
-        context.reach.login(&mut connection, to, context.reach.password.as_ref()).await?;
-        progress.enter(Phase::Session);
-        match converse(context, &mut connection, progress, privilege, from).await {
+        let (mut channel, writer) = open(context, privilege, progress).await?;
+        match converse(context, (&mut channel, writer), progress, privilege, from).await {
             Ok(()) => {
-                connection.close().await;
+                channel.close().await;
                 return Ok(());
             }
             // A query of osqueryi cannot be ended but with it. Its script does that once the connection is gone; the
@@ -177,12 +179,43 @@ async fn run(context: &Context, target: &Target, progress: &mut Progress) -> Res
     }
 }
 
+/// Reaches the host and starts the script there.
+async fn open(
+    context: &Context,
+    privilege: Privilege,
+    progress: &mut Progress,
+) -> Result<(Channel, Writer), Failure> {
+    let prompt = context.become_password.as_ref().map(|_| &context.orders.prompt);
+    let command = |progress: &Progress| {
+        command(time_on_host(context.deadlines.host, progress.clock.elapsed()), privilege, prompt)
+    };
+    let (reach, routes) = match &context.way {
+        Way::Ssh { reach, routes } => (reach, routes),
+        Way::Local => {
+            progress.receipt.address = "local".to_owned();
+            progress.enter(Phase::Session);
+            return Channel::local(&command(progress));
+        }
+    };
+    let lost = || Failure::new(HostOutcomeKind::Unreachable, Phase::Resolve, "no way was found for it");
+    let to = routes.get(progress.id.0).ok_or_else(lost)?;
+    progress.receipt.address = to.place();
+    let mut connection = connect(reach, to, progress).await?;
+    progress.receipt.address.clone_from(&connection.address);
+    progress.receipt.host_key = connection.shared.lock().fingerprint.clone();
+    progress.enter(Phase::Authenticate);
+    reach.login(&mut connection, to, reach.password.as_ref()).await?;
+    progress.enter(Phase::Session);
+    let start = context.deadlines.start;
+    Channel::ssh(connection, command(progress), (start, tokio::time::Instant::now() + start)).await
+}
+
 /// A connection with a server that we believe. Where the server is only busy it is tried again, as long as the host has
 /// time left; nothing was authenticated by then, so trying again locks nobody out.
-async fn reach(context: &Context, to: &Settings, progress: &mut Progress) -> Result<Connection, Failure> {
+async fn connect(reach: &Reach, to: &Settings, progress: &mut Progress) -> Result<Connection, Failure> {
     let mut backoff = Backoff::default();
     loop {
-        match context.reach.reach(to, &mut |phase| progress.enter(phase)).await {
+        match reach.reach(to, &mut |phase| progress.enter(phase)).await {
             Err(failure) if failure.busy => match backoff.next() {
                 Some(wait) => sleep(wait).await,
                 None => return Err(failure),
@@ -199,7 +232,6 @@ fn time_on_host(whole: Duration, gone: Duration) -> Duration {
     left.saturating_sub((left / 4).min(Duration::from_secs(5)))
 }
 
-type Writer = russh::ChannelWriteHalf<Msg>;
 /// Gives the writer back where more may follow.
 type Sending = Pin<Box<dyn Future<Output = Option<Writer>> + Send>>;
 
@@ -207,28 +239,13 @@ type Sending = Pin<Box<dyn Future<Output = Option<Writer>> + Send>>;
 /// until it is read from, and a writer that waits for a window hears nothing of a connection that is gone.
 async fn converse(
     context: &Context,
-    connection: &mut Connection,
+    (channel, writer): (&mut Channel, Writer),
     progress: &mut Progress,
     privilege: Privilege,
     from: usize,
 ) -> Result<(), Failure> {
-    let start = context.reach.deadlines.start;
+    let start = context.deadlines.start;
     let mut deadline = tokio::time::Instant::now() + start;
-    let opened = timeout_at(deadline, connection.handle.channel_open_session()).await;
-    let channel = match opened {
-        Err(_) => return Err(Failure::timeout(Phase::Session, start)),
-        Ok(Err(russh::Error::ChannelOpenFailure(why))) => {
-            let why = format!("the server opens no session: {why:?}");
-            return Err(Failure::new(HostOutcomeKind::Protocol, Phase::Session, why));
-        }
-        Ok(Err(error)) => return Err(lost(connection, Phase::Session, &error.to_string())),
-        Ok(Ok(channel)) => channel,
-    };
-    let (mut reader, writer) = channel.split();
-    let prompt = context.become_password.as_ref().map(|_| &context.orders.prompt);
-    let time = time_on_host(context.reach.deadlines.host, progress.clock.elapsed());
-    let command = command(time, privilege, prompt);
-    writer.exec(true, command).await.map_err(|error| lost(connection, Phase::Session, &error.to_string()))?;
     let mut writer = Some(writer);
     let mut sending: Option<Sending> = None;
     let mut statement: Option<usize> = None;
@@ -238,7 +255,7 @@ async fn converse(
         let running = dialogue.unwatched();
         if running != statement {
             statement = running;
-            deadline = tokio::time::Instant::now() + context.reach.deadlines.query + GRACE;
+            deadline = tokio::time::Instant::now() + context.deadlines.query + GRACE;
         }
         let waits = !dialogue.greeted() || running.is_some();
         let patience = async {
@@ -250,7 +267,7 @@ async fn converse(
         };
         let message = tokio::select! {
             biased;
-            message = reader.wait() => message,
+            message = channel.heard() => message,
             returned = drive(&mut sending) => {
                 sending = None;
                 writer = returned;
@@ -259,17 +276,14 @@ async fn converse(
             () = patience => return Err(match statement {
                 None => Failure::timeout(Phase::Session, start),
                 Some(_) => {
-                    let why = format!("osqueryi did not end the query within {} s", context.reach.deadlines.query.as_secs_f32());
+                    let why = format!("osqueryi did not end the query within {} s", context.deadlines.query.as_secs_f32());
                     Failure { stuck: statement, ..Failure::new(HostOutcomeKind::Timeout, Phase::Run, why) }
                 }
             }),
         };
         let reply = match message {
-            None if dialogue.phase() == Phase::Session && connection.handle.is_closed() => {
-                return Err(lost(connection, Phase::Session, "no reason given"));
-            }
-            None => return Err(lost(connection, dialogue.phase(), "no reason given")),
-            Some(ChannelMsg::Data { data }) => {
+            Heard::Lost => return Err(channel.lost(dialogue.phase())),
+            Heard::Stdout(data) => {
                 let reply = dialogue.stdout(&data).map_err(refused)?;
                 if dialogue.greeted()
                     && let Some(turn) = turn.take()
@@ -278,17 +292,16 @@ async fn converse(
                 }
                 reply
             }
-            Some(ChannelMsg::ExtendedData { data, .. }) => dialogue.stderr(&data).map_err(refused)?,
-            Some(ChannelMsg::ExitStatus { exit_status }) => {
-                dialogue.exited(exit_status);
+            Heard::Stderr(data) => dialogue.stderr(&data).map_err(refused)?,
+            Heard::Exit(status) => {
+                dialogue.exited(status);
                 None
             }
-            Some(ChannelMsg::Failure) => {
+            Heard::Refused => {
                 let why = "the server runs no commands for this user";
                 return Err(Failure::new(HostOutcomeKind::Protocol, Phase::Session, why));
             }
-            Some(ChannelMsg::Close) => return Ok(()),
-            Some(_) => None,
+            Heard::Closed => return Ok(()),
         };
         match (reply, &context.become_password) {
             (Some(Reply::All(parts)), _) => {
@@ -328,37 +341,32 @@ async fn drive(sending: &mut Option<Sending>) -> Option<Writer> {
 }
 
 /// Sends everything, and the end. That the other side no longer wants it is heard by the reader.
-async fn send(writer: Writer, parts: Vec<Bytes>, sent: Arc<AtomicU64>) -> Option<Writer> {
+async fn send(mut writer: Writer, parts: Vec<Bytes>, sent: Arc<AtomicU64>) -> Option<Writer> {
     for mut part in parts {
         while !part.is_empty() {
             let piece = part.split_to(part.len().min(PIECE));
             let length = piece.len() as u64;
-            if writer.data_bytes(piece).await.is_err() {
+            if !writer.data(piece).await {
                 return None;
             }
             sent.fetch_add(length, Ordering::Relaxed);
         }
     }
-    let _ = writer.eof().await;
+    writer.end().await;
     None
 }
 
 /// Sends a line that nobody counts or keeps.
-fn send_secret(writer: Writer, secret: &str) -> impl Future<Output = Option<Writer>> + Send + use<> {
+fn send_secret(mut writer: Writer, secret: &str) -> impl Future<Output = Option<Writer>> + Send + use<> {
     let line = Bytes::from(format!("{secret}\n"));
     async move {
-        let sent = writer.data_bytes(line).await;
-        sent.is_ok().then_some(writer)
+        let sent = writer.data(line).await;
+        sent.then_some(writer)
     }
 }
 
 fn not_root(why: &str) -> Failure {
     Failure::new(HostOutcomeKind::BecomeFailed, Phase::Session, why)
-}
-
-fn lost(connection: &Connection, phase: Phase, otherwise: &str) -> Failure {
-    let ended = connection.shared.lock().ended.clone();
-    Failure::lost(phase, ended.as_deref().unwrap_or(otherwise))
 }
 
 fn refused(outcome: HostOutcome) -> Failure {

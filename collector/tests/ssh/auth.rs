@@ -7,7 +7,6 @@ use herdiff_model::pack::Pack;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// A server that accepts these keys.
@@ -104,7 +103,7 @@ async fn keys_of_an_agent() {
     let socket = keys.path("agent");
     let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
     let _agent = Agent(agent.expect("ssh-agent is needed: apt-get install openssh-client"));
-    eventually("the agent's socket", Duration::from_secs(5), || socket.exists());
+    eventually("the agent's socket", || socket.exists());
     for name in ["agent-rsa", "agent-ed"] {
         let added =
             Command::new("ssh-add").arg("-q").arg(keys.path(name)).env("SSH_AUTH_SOCK", &socket).status();
@@ -214,7 +213,7 @@ async fn certificates_of_users() {
     let socket = keys.path("cert-agent");
     let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
     let _agent = Agent(agent.unwrap());
-    eventually("the agent's socket", Duration::from_secs(5), || socket.exists());
+    eventually("the agent's socket", || socket.exists());
     let added =
         Command::new("ssh-add").arg("-q").arg(keys.path("c-rsa")).env("SSH_AUTH_SOCK", &socket).status();
     assert!(added.unwrap().success());
@@ -245,7 +244,7 @@ async fn an_encrypted_key_that_the_agent_has_open_is_not_asked_for() {
     let socket = keys.path("open-agent");
     let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
     let _agent = Agent(agent.unwrap());
-    eventually("the agent's socket", Duration::from_secs(5), || socket.exists());
+    eventually("the agent's socket", || socket.exists());
     let added =
         Command::new("ssh-add").arg("-q").arg(keys.path("locked")).env("SSH_AUTH_SOCK", &socket).status();
     assert!(added.unwrap().success());

@@ -11,9 +11,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The heartbeat of the script notices within two seconds.
-const SOON: Duration = Duration::from_secs(8);
-
 /// A relay to a server that cuts the connection after so many bytes from the client.
 fn relay(to: u16, cut_after: usize) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -50,7 +47,7 @@ async fn a_connection_that_is_cut_during_the_upload() {
     let sshd = keys.sshd("");
     let port = relay(sshd.port, 1 << 20);
     let mut config = keys.config(&[port]);
-    config.probes = vec![probe(&format!("{ENGINE}# {}", "x".repeat(4 << 20)))];
+    config.probes = vec![probe(&format!("{}# {}", engine(), "x".repeat(4 << 20)))];
     let swept = sweep(vec![target("a", port)], config).await;
     let visit = swept.visit("a");
     assert_eq!(
@@ -62,7 +59,7 @@ async fn a_connection_that_is_cut_during_the_upload() {
     assert_eq!(visit.receipt.removed, None, "nobody said so");
     let placed = visit.receipt.placed.clone();
     assert!(placed.contains("/.herdiff."), "{placed}");
-    eventually("the private directory is gone", SOON, || !Path::new(&placed).exists());
+    eventually("the private directory is gone", || !Path::new(&placed).exists());
 }
 
 /// The engine ignores all signals and prints nothing.
@@ -72,18 +69,18 @@ async fn a_sweep_that_is_stopped_while_the_engine_runs() {
         return;
     }
     let keys = Keys::new();
-    let sshd = keys.sshd("SetEnv ROLE=slow NAP=602.5");
-    let mut config = keys.config(&[sshd.port]);
-    config.deadlines.host = Duration::from_secs(60);
+    let mark = format!("sleep {}", nap(602));
+    let sshd = keys.sshd(&format!("SetEnv ROLE=slow NAP={}", nap(602)));
+    let config = keys.config(&[sshd.port]);
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
     let seen = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&seen);
+    let (count, engine) = (Arc::clone(&seen), mark.clone());
     let swept = sweep_until(vec![target("a", sshd.port)], config, cancel, move |event| {
         if matches!(event, Event::Phase(_, Phase::Run)) {
-            let (stop, count) = (stop.clone(), Arc::clone(&count));
+            let (stop, count, engine) = (stop.clone(), Arc::clone(&count), engine.clone());
             std::thread::spawn(move || {
-                eventually("the engine runs", Duration::from_secs(5), || runs("sleep 602.5"));
+                eventually("the engine runs", || runs(&engine));
                 count.fetch_add(1, Ordering::Relaxed);
                 stop.cancel();
             });
@@ -94,8 +91,8 @@ async fn a_sweep_that_is_stopped_while_the_engine_runs() {
     let visit = swept.visit("a");
     assert_eq!(visit.outcome.kind, Kind::Interrupted);
     let placed = visit.receipt.placed.clone();
-    eventually("the engine is gone", SOON, || !runs("sleep 602.5"));
-    eventually("the private directory is gone", SOON, || !Path::new(&placed).exists());
+    eventually("the engine is gone", || !runs(&mark));
+    eventually("the private directory is gone", || !Path::new(&placed).exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,9 +101,11 @@ async fn an_engine_that_the_host_itself_ends_in_time() {
         return;
     }
     let keys = Keys::new();
-    let sshd = keys.sshd("SetEnv ROLE=slow NAP=603.5");
+    let mark = format!("sleep {}", nap(603));
+    let sshd = keys.sshd(&format!("SetEnv ROLE=slow NAP={}", nap(603)));
     let mut config = keys.config(&[sshd.port]);
-    config.deadlines.host = Duration::from_secs(4);
+    // The script is given a quarter less, or five seconds.
+    config.deadlines.host = Duration::from_secs(16);
     let swept = sweep(vec![target("a", sshd.port)], config).await;
     let visit = swept.visit("a");
     assert_eq!(
@@ -116,8 +115,8 @@ async fn an_engine_that_the_host_itself_ends_in_time() {
         visit.outcome
     );
     let placed = visit.receipt.placed.clone();
-    eventually("the engine is gone", SOON, || !runs("sleep 603.5"));
-    eventually("the private directory is gone", SOON, || !Path::new(&placed).exists());
+    eventually("the engine is gone", || !runs(&mark));
+    eventually("the private directory is gone", || !Path::new(&placed).exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,5 +133,5 @@ async fn a_host_that_sends_too_much_is_left_and_cleans_up() {
     assert_eq!(visit.outcome.kind, Kind::OutputLimit);
     assert!(visit.receipt.bytes_received < 2 << 20, "{}", visit.receipt.bytes_received);
     let placed = visit.receipt.placed.clone();
-    eventually("the private directory is gone", SOON, || !Path::new(&placed).exists());
+    eventually("the private directory is gone", || !Path::new(&placed).exists());
 }

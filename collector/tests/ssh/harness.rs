@@ -8,10 +8,11 @@ use herdiff_collector::sweep::{Event, Sweep, SweepConfig};
 use herdiff_model::outcome::HostOutcomeKind;
 use herdiff_model::pack::Pack;
 use herdiff_model::visit::{Answer, Visit};
+use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -19,23 +20,35 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+/// How long a busy machine may take for what an idle one does at once.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
 pub(crate) const PACK: &str =
     r#"{"queries":{"first":{"query":"SELECT 1 AS a"},"second":{"query":"SELECT 2 AS a"}}}"#;
 
+/// Lines that mean nothing, 32 MiB: more than all that can be under way between an engine and the collector, so that what was
+/// printed before them has arrived once they are written.
+const FILL: &str = "yes \"$(head -c 65535 /dev/zero | tr '\\0' x)\" | head -n 512";
+
 /// Does what `$ROLE` says; sshd sets that.
-pub(crate) const ENGINE: &str = r#"#!/bin/sh
+pub(crate) fn engine() -> String {
+    ENGINE.replace("FILL", FILL)
+}
+
+const ENGINE: &str = r#"#!/bin/sh
 cat > request
 header='{"probe":"0.0.1","protocol":1,"arch":"x86_64","uid":7,"root":"/","pid":1}'
 first='{"query":"first","columns":["a"],"rows":[["1"]],"unread":[],"cut":null,"wall_us":1,"cpu_us":1}'
 second='{"query":"second","columns":["a"],"rows":[["2"],["3"]],"unread":[],"cut":null,"wall_us":1,"cpu_us":1}'
 end='{"end":1,"queries":2,"cpu_us":1234,"max_rss_kb":1}'
 case $ROLE in
-  half) echo "$header"; echo "$first"; read -r _ _ _ sshd _ < /proc/$PPID/stat; sleep 0.2; kill -9 "$sshd" ;;
+  half) echo "$header"; echo "$first"; FILL; read -r _ _ _ sshd _ < /proc/$PPID/stat; kill -9 "$sshd" ;;
   crash) echo "$header"; echo "$first"; echo 'cannot go on' >&2; kill -SEGV $$ ;;
   garbage) echo 'Hello, I am a teapot' ;;
   endless) echo "$header"; exec yes '{"query":"first"}' ;;
   flood) echo "$header"; exec tr '\0' x < /dev/zero ;;
   slow) echo "$header"; echo "$first"; trap '' HUP TERM INT PIPE; exec sleep "${NAP:-600}" ;;
+  steady) echo "$header"; echo "$first"; FILL; trap '' HUP TERM INT PIPE; exec sleep "${NAP:-600}" ;;
   *) echo "$header"; echo "$first"; echo "$second"; echo "$end" ;;
 esac
 "#;
@@ -81,7 +94,7 @@ impl Keys {
         fs::write(&known, lines.collect::<String>()).unwrap();
         SweepConfig {
             engine: EngineChoice::Probe,
-            probes: vec![probe(ENGINE)],
+            probes: vec![probe(&engine())],
             ssh: SshConfig {
                 user: Some(user()),
                 local_user: user(),
@@ -89,13 +102,14 @@ impl Keys {
                 known_hosts: vec![known],
                 ..SshConfig::default()
             },
+            // Far more than an idle machine needs: a busy one must not fail tests. Those that are about a deadline set it.
             deadlines: Deadlines {
-                connect: Duration::from_secs(2),
-                handshake: Duration::from_secs(2),
-                authenticate: Duration::from_secs(4),
-                start: Duration::from_secs(4),
-                query: Duration::from_secs(3),
-                host: Duration::from_secs(8),
+                connect: LONG,
+                handshake: LONG,
+                authenticate: LONG,
+                start: LONG,
+                query: LONG,
+                host: LONG * 2,
             },
             ..SweepConfig::default()
         }
@@ -111,8 +125,28 @@ pub(crate) fn user() -> String {
     String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
-pub(crate) fn free_port() -> u16 {
+fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A port at which nobody answers, and that nobody else gets as long as this is kept.
+pub(crate) struct Closed {
+    _socket: Socket,
+    pub(crate) port: u16,
+}
+
+impl Closed {
+    pub(crate) fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+        Self { _socket: socket, port }
+    }
+}
+
+/// So many seconds to sleep, and a mark that no process of another test run has in its command line.
+pub(crate) fn nap(seconds: u32) -> String {
+    format!("{seconds}.{:07}", std::process::id())
 }
 
 const SSHD: &str = "/usr/sbin/sshd";
@@ -166,8 +200,10 @@ impl Sshd {
                 .spawn()
                 .unwrap();
             let start = Instant::now();
-            while start.elapsed() < Duration::from_secs(5) {
-                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            while start.elapsed() < LONG {
+                // Its own word for it: at the port alone another test's server may answer.
+                let log = fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+                if log.contains(&format!("Server listening on 127.0.0.1 port {port}.")) {
                     return Self { child, port, dir };
                 }
                 if child.try_wait().unwrap().is_some() {
@@ -289,18 +325,24 @@ pub(crate) fn rows(answer: &Answer) -> Option<usize> {
 }
 
 /// Waits until something holds; says what did not.
-pub(crate) fn eventually(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < within, "still not so after {within:?}: {what}");
+        assert!(start.elapsed() < LONG, "still not so after {LONG:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 /// Whether a process with this in its command line runs.
 pub(crate) fn runs(mark: &str) -> bool {
+    count(mark) > 0
+}
+
+/// How many processes have this in their command lines.
+pub(crate) fn count(mark: &str) -> usize {
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     processes
         .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-        .any(|line| String::from_utf8_lossy(&line).replace('\0', " ").contains(mark))
+        .filter(|line| String::from_utf8_lossy(line).replace('\0', " ").contains(mark))
+        .count()
 }

@@ -14,6 +14,7 @@ mod measure;
 mod outcomes;
 mod password;
 mod privilege;
+mod pushed;
 mod reach;
 mod traps;
 mod trust;

@@ -57,7 +57,7 @@ async fn measure_a_visit() {
     config.forks = 8;
     measure("connect and exec", 100, pack(), config.clone(), sshd.port).await;
 
-    config.probes = vec![probe(&format!("{ENGINE}# {}", "x".repeat(2_000_000)))];
+    config.probes = vec![probe(&format!("{}# {}", engine(), "x".repeat(2_000_000)))];
     measure("with an upload of 2 MB", 100, pack(), config.clone(), sshd.port).await;
 
     let row =
@@ -66,7 +66,7 @@ async fn measure_a_visit() {
     let first = format!(
         r#"{{"query":"first","columns":["pid","path","cmdline","uid","on_disk","name"],"rows":[{rows}],"unread":[],"cut":null}}"#
     );
-    let engine = ENGINE.replace(
+    let engine = engine().replace(
         "  *) echo \"$header\"; echo \"$first\";",
         "  *) echo \"$header\"; sed -n '/^{\"query\":\"first\"/p' \"$0\";",
     );
@@ -138,7 +138,7 @@ async fn measure_round_trips() {
         config.deadlines.handshake = Duration::from_secs(20);
         config.deadlines.authenticate = Duration::from_secs(20);
         config.deadlines.start = Duration::from_secs(20);
-        config.probes = vec![probe(&format!("{ENGINE}# {}", "x".repeat(size)))];
+        config.probes = vec![probe(&format!("{}# {}", engine(), "x".repeat(size)))];
         let mut took = Vec::new();
         for port in [sshd.port, far] {
             let (start, mut steps) = (Instant::now(), Vec::new());

@@ -53,8 +53,6 @@ impl User {
         config.ssh.user = Some(self.name.clone());
         config.privilege = Privilege::Sudo;
         config.become_password = password.map(|text| Secret::new(Zeroizing::new(text.to_owned())));
-        config.deadlines.start = std::time::Duration::from_secs(15);
-        config.deadlines.host = std::time::Duration::from_secs(40);
         config
     }
 }
@@ -70,7 +68,7 @@ const SUDOERS: &str = "/etc/sudoers.d/NAME";
 
 /// Tells who runs it, and fails where a password is in anybody's command line.
 fn telling() -> herdiff_collector::delivery::ProbeBinary {
-    probe(&ENGINE.replace("\"uid\":7", "\"uid\":'$(id -u)'"))
+    probe(&engine().replace("\"uid\":7", "\"uid\":'$(id -u)'"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

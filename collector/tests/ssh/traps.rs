@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A server that runs this in place of our script.
 fn forced(keys: &Keys, name: &str, script: &str) -> Sshd {
@@ -46,7 +47,7 @@ async fn the_remote_side_ends_without_reading_the_upload() {
         visit.outcome
     );
     assert!(visit.outcome.detail.contains("status 3"), "{:?}", visit.outcome);
-    assert!(*took < Duration::from_secs(4), "{took:?}");
+    assert!(*took < LONG, "it waited for the deadline: {took:?}");
 }
 
 /// 1, by the network: the connection is cut while the window is empty.
@@ -67,7 +68,7 @@ async fn the_connection_dies_during_the_upload() {
         "{:?}",
         visit.outcome
     );
-    assert!(*took < Duration::from_secs(4), "{took:?}");
+    assert!(*took < LONG, "it waited for the deadline: {took:?}");
 }
 
 /// 2: a host that prints much before it reads; a client that writes everything first would wait for ever.
@@ -125,7 +126,7 @@ async fn a_server_that_is_given_up_is_let_go() {
         assert_eq!((outcome.kind, outcome.phase), (Kind::Timeout, Some(Phase::Handshake)), "{outcome:?}");
     }
     for n in 0..20 {
-        ends.recv_timeout(Duration::from_secs(2)).unwrap_or_else(|_| panic!("{} of 20 stayed open", 20 - n));
+        ends.recv_timeout(LONG).unwrap_or_else(|_| panic!("{} of 20 stayed open", 20 - n));
     }
 }
 
@@ -227,12 +228,16 @@ async fn a_server_opens_no_channels_here() {
     let port = listener.local_addr().unwrap().port();
     let (sender, told) = std::sync::mpsc::channel();
     tokio::spawn(async move { Pushy(sender).run_on_socket(Arc::new(config), &listener).await });
-    let mut config = keys.config(&[port]);
-    config.deadlines.start = Duration::from_secs(2);
-    sweep(vec![target("a", port)], config).await;
-    for _ in 0..5 {
-        let result = told.recv_timeout(Duration::from_secs(2)).unwrap();
-        let why = result.expect_err("a channel was opened");
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone().drop_guard();
+    let results = tokio::task::spawn_blocking(move || {
+        let results: Vec<_> = (0..5).map(|_| told.recv_timeout(LONG)).collect();
+        drop(stop);
+        results
+    });
+    sweep_until(vec![target("a", port)], keys.config(&[port]), cancel, |_| {}).await;
+    for result in results.await.unwrap() {
+        let why = result.unwrap().expect_err("a channel was opened");
         assert!(why.contains("AdministrativelyProhibited"), "{why}");
     }
 }

@@ -8,16 +8,15 @@ mod file_name;
 mod json;
 mod ndjson;
 mod parquet;
-mod place;
 mod sqlite;
 
 use crate::layout::{Layout, Relation, Subject};
+use crate::place::Place;
 use crate::query::Watch;
 use crate::reading::Reading;
 use crate::stored::Stored;
 use crate::value::Value;
 use herdiff_model::bundle::BundleError;
-use place::Place;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 

@@ -111,12 +111,12 @@ pub(crate) fn stored(visits: &[Visit]) -> Stored {
     let path = place.path().join("x.herd");
     std::fs::write(&path, written(visits)).unwrap();
     assert!(seal(&path).is_ok());
-    Stored::open(File::open(&path).unwrap()).unwrap()
+    Stored::open(Box::new(File::open(&path).unwrap())).unwrap()
 }
 
 /// As a killed sweep leaves it: read whole.
 pub(crate) fn unsealed(visits: &[Visit]) -> Stored {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&written(visits)).unwrap();
-    Stored::open(file).unwrap()
+    Stored::open(Box::new(file)).unwrap()
 }

@@ -60,17 +60,7 @@ pub struct QueryAnswers {
 impl<R: Read + Seek> Archive<R> {
     /// Reads the index of a sealed bundle; `None` where it is a bundle of another form, which can only be read whole.
     pub fn open(mut source: R) -> Result<Option<Self>, BundleError> {
-        source.rewind()?;
-        let Some(preamble) = read::sealable_preamble(&mut source)? else { return Ok(None) };
-        let length = source.seek(SeekFrom::End(0))?;
-        let Some(at) = length.checked_sub(TRAILER_LENGTH as u64).filter(|&at| at >= PREAMBLE as u64) else {
-            return Ok(None);
-        };
-        source.seek(SeekFrom::Start(at))?;
-        let mut trailer = Vec::new();
-        source.by_ref().take(TRAILER_LENGTH as u64).read_to_end(&mut trailer)?;
-        let Some(start) = read_trailer(&trailer).filter(|&start| start < at) else { return Ok(None) };
-        let tag = tag_of(&preamble);
+        let Some(Ends { tag, start, at, length }) = ends(&mut source)? else { return Ok(None) };
         let (sweep, index) =
             (frame_at(&mut source, tag, 0, PREAMBLE as u64)?, frame_at(&mut source, tag, u32::MAX, start)?);
         if sweep.kind != FrameKind::Sealed {
@@ -286,6 +276,35 @@ impl<R: Read + Seek> Archive<R> {
         }
         Ok(frames)
     }
+}
+
+/// Where what is in a sealed bundle is found.
+struct Ends {
+    tag: Tag,
+    /// Where the index starts, and where it ends.
+    start: u64,
+    at: u64,
+    length: u64,
+}
+
+/// Looks at both ends of a file; `None` where it is a bundle of another form.
+fn ends(source: &mut (impl Read + Seek)) -> Result<Option<Ends>, BundleError> {
+    source.rewind()?;
+    let Some(preamble) = read::sealable_preamble(source)? else { return Ok(None) };
+    let length = source.seek(SeekFrom::End(0))?;
+    let Some(at) = length.checked_sub(TRAILER_LENGTH as u64).filter(|&at| at >= PREAMBLE as u64) else {
+        return Ok(None);
+    };
+    source.seek(SeekFrom::Start(at))?;
+    let mut trailer = Vec::new();
+    source.by_ref().take(TRAILER_LENGTH as u64).read_to_end(&mut trailer)?;
+    let start = read_trailer(&trailer).filter(|&start| start < at);
+    Ok(start.map(|start| Ends { tag: tag_of(&preamble), start, at, length }))
+}
+
+/// Whether a bundle is sealed, so that it can be read in parts.
+pub fn is_sealed(source: &mut (impl Read + Seek)) -> Result<bool, BundleError> {
+    Ok(ends(source)?.is_some())
 }
 
 fn visit_of(frame: &Frame, host: HostPayload) -> Result<Visit, BundleError> {

@@ -28,7 +28,7 @@ mod v0;
 mod verify;
 mod wire;
 
-pub use archive::{Archive, HostEntry, QueryAnswers};
+pub use archive::{Archive, HostEntry, QueryAnswers, is_sealed};
 pub use digest::Digest;
 pub use file::seal;
 pub use journal::{BundleWriter, Resumed};

@@ -3,7 +3,7 @@
 use super::choice::{self, Choice, on_hosts};
 use super::{CommandError, truth};
 use herdiff_testbed::attack::{Attack, Planted};
-use herdiff_testbed::fault::Fault;
+use herdiff_testbed::fault::{Fault, misdirect};
 use herdiff_testbed::fleet::{Fleet, FleetPlan, Noise};
 use herdiff_testbed::live::compose::Compose;
 use herdiff_testbed::live::sshd::Held;
@@ -118,9 +118,11 @@ pub(super) fn break_host(
                 return Err(LiveError::NoSuchHost { host: host.to_owned(), known }.into());
             }
         }
+        _ if fault.is_in_files() => {}
         Running::Compose { .. } => Compose::of(site).break_host(host, fault)?,
         Running::Sshd { keeper, .. } => Held::of(site, *keeper)?.break_host(host, fault)?,
     }
+    misdirect(site, host, fault).map_err(LiveError::from)?;
     state.faults.insert(host.to_owned(), fault.name().to_owned());
     Ok(state.write(site.directory()).map_err(LiveError::from)?)
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// How long a process may take to end all that it has started.
-const TO_END: Duration = Duration::from_secs(20);
+const TO_END: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: herdiff-testbed down --dir herdiff-fleet")]
@@ -64,6 +64,9 @@ pub(super) fn sweep_up(state: &State, directory: &Path) {
     {
         // Gone already, unless the process was killed.
         let _ = fs::remove_dir_all(trees);
+    }
+    if let Running::Simulated { pid, .. } = &state.fleet {
+        herdiff_testbed::serve::sweep_up(*pid);
     }
     if let Ok(site) = Site::open(directory) {
         site.forget_identity();

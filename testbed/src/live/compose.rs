@@ -20,7 +20,7 @@ const FILES: &[(&str, &str)] = &[
 const OWN_BASE: &str = "herdiff-testbed-base";
 const USUAL_BASE: &str = "debian:bookworm-slim";
 const BASTION: &str = "bastion";
-const TO_GET_READY: Duration = Duration::from_secs(60);
+const TO_GET_READY: Duration = Duration::from_secs(180);
 const NO_COMPOSE: &str = "there is neither `docker compose` nor `docker-compose`; install the compose plugin of Docker, or \
                           docker-compose (Debian: apt-get install docker-compose)";
 const NO_ENGINE: &str = "no Docker engine answers; `docker info` says why";

@@ -37,6 +37,9 @@ pub enum LiveError {
         /// What there is.
         known: String,
     },
+    /// The files of the site cannot be changed.
+    #[error(transparent)]
+    Files(#[from] crate::fault::FilesError),
     /// The form of the fleet has no such fault.
     #[error("`{fault}` cannot be brought about {place}")]
     NoSuchFault {
@@ -56,10 +59,20 @@ pub fn attack_script(attack: Attack) -> (String, Vec<Trace>) {
     (format!("{PRELUDE}\n{script}"), Trace::of_script(script))
 }
 
-/// The script that brings about a fault, where a script can.
+/// The script that brings about a fault inside a host, where a script can.
 pub fn fault_script(fault: Fault) -> Option<String> {
+    const END: &str = "END-OF-THE-PROGRAM";
     let name = fault.name();
-    FAULTS.contains(&format!("\n  {name})")).then(|| format!("{PRELUDE}\nset -- {name}\n{FAULTS}"))
+    let is_there = FAULTS
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(')'))
+        .any(|cases| cases.split(" | ").any(|case| case == name));
+    let programs = fault.programs().iter().map(|(name, text)| {
+        format!("mkdir -p /usr/local/lib/faulty\ncat >/usr/local/lib/faulty/{name} <<'{END}'\n{text}{END}\n")
+    });
+    let programs: String =
+        programs.chain([String::from("chmod -R 755 /usr/local/lib/faulty 2>/dev/null || true\n")]).collect();
+    is_there.then(|| format!("{PRELUDE}\n{programs}set -- {name}\n{FAULTS}"))
 }
 
 #[cfg(test)]
@@ -84,9 +97,12 @@ mod tests {
             assert!(!traces.is_empty(), "{attack}");
         }
         for &fault in Fault::ALL {
-            assert!(fault_script(fault).is_none_or(|script| parses(&script)), "{fault}");
+            let script = fault_script(fault);
+            assert!(script.as_ref().is_none_or(|script| parses(script)), "{fault}");
+            // From outside, or in the files: all others are scripts.
+            let other = fault.is_in_files() || matches!(fault, Fault::CutOff | Fault::Freeze | Fault::Kill);
+            assert_eq!(script.is_none(), other, "{fault}");
         }
-        assert!(fault_script(Fault::RejectKey).is_some());
     }
 
     #[test]

@@ -7,9 +7,11 @@ use super::program::{self, ProgramError};
 use super::{LiveError, attack_script, fault_script};
 use crate::attack::{Attack, Trace};
 use crate::fault::Fault;
-use crate::relay::{self, Shape};
+use crate::relay::{self, Door, Shape};
 use crate::site::{Known, Site, Way, absolute};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::net::{SocketAddr, TcpStream as Line};
@@ -17,7 +19,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,7 +28,7 @@ const FILES: &[(&str, &str)] = &[
     ("sshd/fleet.sh", include_str!("../../data/live/fleet.sh")),
     ("sshd/host.sh", include_str!("../../data/live/host.sh")),
 ];
-const TO_GET_READY: Duration = Duration::from_secs(60);
+const TO_GET_READY: Duration = Duration::from_secs(180);
 const TO_CONNECT: Duration = Duration::from_secs(120);
 const NOT_ROOT: &str = "hosts with namespaces of their own need root; `--form simulated` does not";
 
@@ -37,6 +39,7 @@ pub struct SshdFleet {
     stop: CancellationToken,
     tasks: TaskTracker,
     names: Vec<String>,
+    doors: BTreeMap<String, Door>,
 }
 
 /// A host, as the fleet's first process has written it down.
@@ -77,7 +80,8 @@ impl SshdFleet {
         let keeper =
             keep.stdin(Stdio::null()).stdout(log.try_clone().map_err(not_ready)?).stderr(log).spawn();
         let keeper = keeper.map_err(|cause| ProgramError::Start { program: "setpriv".to_owned(), cause })?;
-        let mut fleet = Self { keeper, stop: CancellationToken::new(), tasks: TaskTracker::new(), names };
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let mut fleet = Self { keeper, stop, tasks, names, doors: BTreeMap::new() };
         match fleet.connect(site, &directory, shape).await {
             Ok(()) => Ok(fleet),
             Err(error) => {
@@ -97,12 +101,24 @@ impl SshdFleet {
         &self.names
     }
 
+    /// Does on this side what a fault wants: where nothing listens in the host, nothing does here, either.
+    pub fn set_fault(&self, host: &str, fault: Option<Fault>) {
+        if let Some(door) = self.doors.get(host) {
+            door.set(!matches!(fault, Some(Fault::Refuse | Fault::Kill)));
+        }
+    }
+
     /// Ends all of it.
     pub async fn down(&mut self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        let _ = self.keeper.kill();
+        // The first process of the namespaces is gone when all others are, and only then does the keeper end.
+        let first = first_process(self.keeper()).ok().and_then(|pid| i32::try_from(pid).ok());
+        let told = first.and_then(Pid::from_raw).is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok());
+        if !told {
+            let _ = self.keeper.kill();
+        }
         let _ = self.keeper.wait();
     }
 
@@ -121,19 +137,19 @@ impl SshdFleet {
         };
         let network =
             File::open(format!("/proc/{}/ns/net", first_process(self.keeper())?)).map_err(not_ready)?;
-        let doors = Doors::open(network);
+        let ways_in = WaysIn::open(network);
         let mut ways = Vec::new();
         for place in &places {
             let far = SocketAddr::new(
                 place.address.parse().map_err(|_| LiveError::NotReady("no address".to_owned()))?,
                 22,
             );
-            doors.wait_for(far, directory, &place.name).await?;
-            let listener = TcpListener::bind("127.0.0.1:0").await.map_err(not_ready)?;
-            let here = listener.local_addr().map_err(not_ready)?;
-            let through = doors.clone();
+            ways_in.wait_for(far, directory, &place.name).await?;
+            let through = ways_in.clone();
             let connect = move || through.clone().connect(far);
-            self.tasks.spawn(relay::run(listener, connect, shape, self.stop.clone(), self.tasks.clone()));
+            let door = relay::start(connect, shape, self.stop.clone(), &self.tasks).map_err(not_ready)?;
+            let here = door.address();
+            self.doors.insert(place.name.clone(), door);
             let key = fs::read_to_string(directory.join("keys").join(&place.name)).map_err(not_ready)?;
             ways.push(Way {
                 name: place.name.clone(),
@@ -150,9 +166,9 @@ impl SshdFleet {
 
 /// The way into the fleet's network: a thread that is in there and opens connections for others.
 #[derive(Clone, Debug)]
-struct Doors(std::sync::mpsc::Sender<(SocketAddr, oneshot::Sender<io::Result<Line>>)>);
+struct WaysIn(std::sync::mpsc::Sender<(SocketAddr, oneshot::Sender<io::Result<Line>>)>);
 
-impl Doors {
+impl WaysIn {
     fn open(network: File) -> Self {
         let (sender, asked) = std::sync::mpsc::channel::<(SocketAddr, oneshot::Sender<io::Result<Line>>)>();
         std::thread::spawn(move || {

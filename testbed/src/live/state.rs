@@ -1,5 +1,6 @@
 //! What a directory remembers of the fleet that was started from it, so that later commands find it again.
 
+use crate::fault::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -104,6 +105,11 @@ impl State {
         serde_json::from_str(&text).map_err(|cause| StateError::File { path, cause: cause.into() })
     }
 
+    /// The fault of a host, where it has one.
+    pub fn fault(&self, host: &str) -> Option<Fault> {
+        self.faults.get(host)?.parse().ok()
+    }
+
     /// Whether the directory remembers a fleet.
     pub fn is_in(directory: &Path) -> bool {
         directory.join(NAME).exists()
@@ -131,10 +137,13 @@ impl State {
     }
 }
 
-/// When a process was started, in the kernel's ticks since its own start; `None` where there is no such process.
+/// When a process was started, in the kernel's ticks since its own start; `None` where there is no such process, or where
+/// it has ended and nobody has asked how.
 pub fn started(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let fields = stat.rsplit_once(')')?.1;
+    let has_ended = matches!(fields.split_whitespace().next(), Some("Z" | "X"));
+    fields.split_whitespace().nth(19)?.parse().ok().filter(|_| !has_ended)
 }
 
 #[cfg(test)]
@@ -157,5 +166,13 @@ mod tests {
     fn a_process_is_known_by_its_number_and_its_start() {
         assert!(started(std::process::id()).is_some_and(|ticks| ticks > 0));
         assert_eq!(started(u32::MAX), None);
+        // Where the first process of a system does not ask how others ended, they would be there for ever.
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let stat = || fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        while !stat().contains(") Z ") {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(started(child.id()), None);
+        child.wait().unwrap();
     }
 }

@@ -5,6 +5,7 @@
 
 use super::HostSpec;
 use super::group::Group;
+use super::programs::Programs;
 use crate::fault::Fault;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
@@ -12,7 +13,7 @@ use std::ffi::OsStr;
 use std::net::{Shutdown, TcpStream as Line};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,21 +27,21 @@ use tokio_util::sync::CancellationToken;
 const INPUT_BYTES: usize = 64 << 20;
 /// As much as fits into one packet.
 const CHUNK: usize = 32 << 10;
-/// After so many bytes of the answer the faults begin that break it.
+/// Not more of the answer than this gets through where it is to be broken.
 const GOOD_BYTES: usize = 20_000;
+/// Nor do its last bytes, however short it is: the script's last word is among them.
+const LAST_BYTES: usize = 300;
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What a command gets in its environment besides the place of its host.
-const ENVIRONMENT: &[(&str, &str)] = &[
-    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-    ("USER", "root"),
-    ("LOGNAME", "root"),
-    ("SHELL", "/bin/sh"),
-];
+const ENVIRONMENT: &[(&str, &str)] =
+    &[("PATH", PATH), ("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")];
 
 /// A client that has asked for a command.
 pub(super) struct Conversation {
     pub(super) channel: Channel<Msg>,
     pub(super) handle: Handle,
     pub(super) spec: Arc<HostSpec>,
+    pub(super) programs: Arc<Programs>,
     pub(super) line: Arc<Line>,
     pub(super) stop: CancellationToken,
 }
@@ -54,7 +55,7 @@ enum Stream {
 
 /// Runs a command from its start until nothing of it is left.
 pub(super) async fn run(conversation: Conversation, command: Vec<u8>) {
-    let Conversation { channel, handle, spec, line, stop } = conversation;
+    let Conversation { channel, handle, spec, programs, line, stop } = conversation;
     let id = channel.id();
     let (reader, writer) = channel.split();
     let gone = stop.child_token();
@@ -71,7 +72,7 @@ pub(super) async fn run(conversation: Conversation, command: Vec<u8>) {
             }
             finish(&writer, &handle, Some(ExitStatus::from_raw(0))).await;
         }
-        _ => match spawn(&spec.root, &command) {
+        _ => match programs.of(spec.fault).and_then(|before| spawn(&spec.root, before, &command)) {
             Ok(mut group) => {
                 let status = converse(&mut group, reader, &writer, spec.fault, &line, gone.clone()).await;
                 finish(&writer, &handle, status).await;
@@ -87,11 +88,14 @@ pub(super) async fn run(conversation: Conversation, command: Vec<u8>) {
     }
 }
 
-fn spawn(root: &Path, command: &[u8]) -> std::io::Result<Group> {
+fn spawn(root: &Path, before: Option<PathBuf>, command: &[u8]) -> std::io::Result<Group> {
     let home = root.join("root");
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(OsStr::from_bytes(command)).env_clear().envs(ENVIRONMENT.iter().copied());
     shell.env("HOME", &home).env("HERDIFF_PROBE_ROOT", root);
+    if let Some(before) = before {
+        shell.env("PATH", format!("{}:{PATH}", before.display()));
+    }
     shell.current_dir(if home.is_dir() { home.as_path() } else { Path::new("/") });
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Group::spawn(shell)
@@ -183,37 +187,60 @@ async fn give(
     line: &Line,
 ) {
     let Some(mut source) = source else { return };
+    let mut part = Part::of(fault);
     let mut buffer = vec![0; CHUNK];
-    let mut given = 0;
-    loop {
-        let Ok(got) = source.read(&mut buffer).await else { return };
+    while let Ok(got) = source.read(&mut buffer).await {
         let Some(bytes) = buffer.get(..got).filter(|bytes| !bytes.is_empty()) else { break };
-        let left = GOOD_BYTES.saturating_sub(given);
-        let cut = match fault {
-            Some(Fault::HalfAnswer | Fault::Endless) if got > left => bytes.get(..left).unwrap_or(bytes),
-            _ => bytes,
-        };
-        let bytes = cut.to_vec();
+        let (bytes, goes_on) = part.next(bytes);
         let sent = match stream {
+            _ if bytes.is_empty() => Ok(()),
             Stream::Output => writer.data_bytes(bytes).await,
             Stream::Error => writer.extended_data_bytes(1, bytes).await,
         };
         if sent.is_err() {
             return;
         }
-        given += cut.len();
-        if cut.len() < got {
+        if !goes_on {
             break;
         }
     }
     match fault {
         Some(Fault::HalfAnswer) => {
-            // What was said has to be on its way before the line is cut.
+            // What was said is given a moment to get on its way before the line is cut.
             tokio::time::sleep(Duration::from_millis(50)).await;
             let _ = line.shutdown(Shutdown::Both);
         }
         Some(Fault::Endless) => while writer.data_bytes(vec![b'A'; CHUNK]).await.is_ok() {},
         _ => {}
+    }
+}
+
+/// The part of an answer that gets through.
+enum Part {
+    Whole,
+    /// So much is through; these wait until others come after them.
+    Broken(usize, Vec<u8>),
+}
+
+impl Part {
+    fn of(fault: Option<Fault>) -> Self {
+        match fault {
+            Some(Fault::HalfAnswer | Fault::Endless) => Self::Broken(0, Vec::new()),
+            _ => Self::Whole,
+        }
+    }
+
+    /// What gets through now that these bytes came, and whether more will.
+    fn next(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
+        let Self::Broken(through, held) = self else { return (bytes.to_vec(), true) };
+        held.extend_from_slice(bytes);
+        // The first bytes are a question, and nothing more comes until it is answered.
+        let kept = if *through == 0 && held.len() <= LAST_BYTES { 0 } else { LAST_BYTES };
+        let most = GOOD_BYTES.saturating_sub(*through);
+        let now = held.len().saturating_sub(kept).min(most);
+        let rest = held.split_off(now);
+        *through += now;
+        (std::mem::replace(held, rest), *through < GOOD_BYTES)
     }
 }
 
@@ -250,7 +277,27 @@ fn signal(number: i32) -> Sig {
 
 /// Bytes that are no answer to anything. Always the same, and without any structure.
 fn garbage() -> Vec<u8> {
-    let mut bytes = vec![0; 64 << 10];
+    let mut bytes = vec![0; 128 << 10];
     blake3::Hasher::new().update(b"garbage").finalize_xof().fill(&mut bytes);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What gets through of an answer that comes in these parts.
+    fn through(fault: Fault, parts: &[usize]) -> Vec<usize> {
+        let mut part = Part::of(Some(fault));
+        parts.iter().map(|&bytes| part.next(&vec![0; bytes]).0.len()).collect()
+    }
+
+    #[test]
+    fn a_broken_answer_lacks_its_end_however_short_it_is() {
+        assert_eq!(through(Fault::Garbage, &[100, 40_000]), [100, 40_000]);
+        // The hello of the script; then a short answer, all but its end.
+        assert_eq!(through(Fault::HalfAnswer, &[100, 200, 250, 75]), [100, 0, 150, 75]);
+        assert_eq!(through(Fault::Endless, &[100, 15_000, 15_000]), [100, 14_700, 5_200]);
+        assert_eq!(through(Fault::HalfAnswer, &[30_000]), [20_000]);
+    }
 }

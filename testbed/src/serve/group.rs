@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep};
 
-/// How long a command that was left alone may take to clean up by itself.
-const TO_CLEAN_UP: Duration = Duration::from_millis(1500);
+/// How long a command that was left alone may take to clean up by itself: the script of a sweep looks every two seconds
+/// whether somebody is still there.
+const TO_CLEAN_UP: Duration = Duration::from_secs(5);
 /// How long it may take after it was told to end.
 const TO_END: Duration = Duration::from_millis(1000);
 const STEP: Duration = Duration::from_millis(10);
@@ -47,6 +48,8 @@ impl Group {
         }
         self.send(Signal::KILL);
         let _ = self.child.wait().await;
+        // The others of the group are ending, too; on a busy machine that takes a moment.
+        self.ends_within(TO_END).await;
     }
 
     fn send(&self, signal: Signal) {

@@ -1,40 +1,32 @@
 //! One simulated host: its port, its key, and who gets past the door.
 
+use super::port::Port;
+use super::programs::Programs;
 use super::session::Session;
 use super::{Endpoint, HostSpec, ServeError, keys};
 use crate::fault::Fault;
 use russh::keys::{PrivateKey, PublicKey};
 use russh::server;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream as Line};
+use std::net::{Shutdown, TcpStream as Line};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// How many connections may wait to be accepted.
-const BACKLOG: u32 = 128;
-
-/// Where a host answers, or does not.
-enum Port {
-    Open(TcpListener),
-    /// Bound, so that nobody else gets it, and closed: the kernel refuses for it.
-    Closed(#[expect(dead_code, reason = "held, never used")] Option<TcpSocket>),
-}
 
 /// A host, ready to answer.
 pub(super) struct Server {
     spec: HostSpec,
     port: Port,
-    address: SocketAddr,
     known: PublicKey,
     /// With the key that is in known_hosts, and with another.
     config: [Arc<server::Config>; 2],
     /// How it misbehaves at the moment.
     fault: watch::Receiver<Option<Fault>>,
     sweep_key: Arc<PublicKey>,
+    programs: Arc<Programs>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -44,37 +36,43 @@ impl Server {
         spec: HostSpec,
         sweep_key: &PublicKey,
         fault: watch::Receiver<Option<Fault>>,
+        programs: Arc<Programs>,
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> Result<Self, ServeError> {
         let (key, other) = (keys::new(&spec.name)?, keys::new(&spec.name)?);
         let known = key.public_key().clone();
-        let (port, address) = open_port(*fault.borrow(), None)
+        let mut port = Port::closed().map_err(|cause| ServeError::Port { host: spec.name.clone(), cause })?;
+        port.set(!is_closed(*fault.borrow()))
             .map_err(|cause| ServeError::Port { host: spec.name.clone(), cause })?;
         let sweep_key = Arc::new(sweep_key.clone());
         Ok(Self {
             spec,
             port,
-            address,
             known,
             config: [config(key), config(other)],
             fault,
             sweep_key,
+            programs,
             stop,
             tasks,
         })
     }
 
     pub(super) fn endpoint(&self) -> Endpoint {
-        Endpoint { name: self.spec.name.clone(), address: self.address, key: self.known.clone() }
+        Endpoint { name: self.spec.name.clone(), address: self.port.address(), key: self.known.clone() }
     }
 
     /// Answers until it is told to stop.
     pub(super) async fn run(mut self) {
         loop {
             let fault = *self.fault.borrow_and_update();
-            if is_closed(fault) != matches!(self.port, Port::Closed(_)) && !self.reopen(fault).await {
-                return;
+            while self.port.set(!is_closed(fault)).is_err() {
+                // Out of descriptors, most likely.
+                tokio::select! {
+                    () = self.stop.cancelled() => return,
+                    () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                }
             }
             let spec = Arc::new(HostSpec { fault, ..self.spec.clone() });
             if !self.answer(&spec).await {
@@ -86,43 +84,15 @@ impl Server {
     /// Answers until something changes; false where that is the end.
     async fn answer(&mut self, spec: &Arc<HostSpec>) -> bool {
         loop {
-            let listener = match &self.port {
-                Port::Open(listener) => Some(listener),
-                Port::Closed(_) => None,
-            };
-            let accepted = async {
-                match listener {
-                    Some(listener) => listener.accept().await,
-                    None => std::future::pending().await,
-                }
-            };
             let accepted = tokio::select! {
                 () = self.stop.cancelled() => return false,
                 changed = self.fault.changed() => return changed.is_ok(),
-                accepted = accepted => accepted,
+                accepted = self.port.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.greet(stream, spec),
+                Ok(stream) => self.greet(stream, spec),
                 // Out of descriptors, most likely: others will be closed in a moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    }
-
-    /// Closes the port, or opens it again; false where it has to stop before that is done.
-    async fn reopen(&mut self, fault: Option<Fault>) -> bool {
-        // The old one has to be gone before the new one can have its number.
-        self.port = Port::Closed(None);
-        loop {
-            match open_port(fault, Some(self.address)) {
-                Ok((port, _)) => {
-                    self.port = port;
-                    return true;
-                }
-                Err(_) => tokio::select! {
-                    () = self.stop.cancelled() => return false,
-                    () = tokio::time::sleep(Duration::from_millis(20)) => {}
-                },
             }
         }
     }
@@ -133,8 +103,12 @@ impl Server {
             // A host that stands still or is cut off looks so through loopback, where the kernel always answers.
             Some(Fault::Silent | Fault::Freeze | Fault::CutOff) => {
                 self.tasks.spawn(async move {
-                    stop.cancelled().await;
-                    drop(stream);
+                    let mut nobody = tokio::io::sink();
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        // Until the client hangs up; what it says until then is heard by nobody.
+                        _ = tokio::io::copy(&mut stream, &mut nobody) => {}
+                    }
                 });
             }
             Some(Fault::NotSsh) => {
@@ -145,7 +119,8 @@ impl Server {
             }
             _ => {
                 let Some((stream, line)) = with_cutter(stream) else { return };
-                let session = Session::new(spec, &self.sweep_key, line, stop, self.tasks.clone());
+                let session =
+                    Session::new(spec, &self.sweep_key, &self.programs, line, stop, self.tasks.clone());
                 let [known, other] = &self.config;
                 let config = if spec.fault == Some(Fault::WrongHostKey) { other } else { known };
                 self.tasks.spawn(talk(config.clone(), stream, session, self.stop.clone()));
@@ -173,22 +148,8 @@ async fn talk(config: Arc<server::Config>, stream: TcpStream, session: Session, 
 }
 
 /// Whether the kernel is to refuse connections for it.
-fn is_closed(fault: Option<Fault>) -> bool {
+pub(super) fn is_closed(fault: Option<Fault>) -> bool {
     matches!(fault, Some(Fault::Refuse | Fault::Kill))
-}
-
-/// A port of loopback: any, or a certain one again.
-fn open_port(fault: Option<Fault>, again: Option<SocketAddr>) -> std::io::Result<(Port, SocketAddr)> {
-    let socket = TcpSocket::new_v4()?;
-    if again.is_some() {
-        // Its connections of a moment ago do not keep it from being opened again.
-        socket.set_reuseaddr(true)?;
-    }
-    socket.bind(again.unwrap_or(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)))?;
-    let address = socket.local_addr()?;
-    let port =
-        if is_closed(fault) { Port::Closed(Some(socket)) } else { Port::Open(socket.listen(BACKLOG)?) };
-    Ok((port, address))
 }
 
 /// A second handle on the connection, with which it can be cut from anywhere.

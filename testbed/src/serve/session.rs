@@ -2,6 +2,7 @@
 
 use super::HostSpec;
 use super::command::{self, Conversation};
+use super::programs::Programs;
 use crate::fault::Fault;
 use russh::keys::PublicKey;
 use russh::server::{Auth, Handler, Msg, PublicKeyOffer, VerifiedPublicKey};
@@ -19,6 +20,7 @@ const NO_SHELL: &[u8] = b"echo 'This simulated host runs commands only, as in: s
 pub(super) struct Session {
     spec: Arc<HostSpec>,
     sweep_key: Arc<PublicKey>,
+    programs: Arc<Programs>,
     /// Channels on which nothing runs yet.
     waiting: HashMap<ChannelId, Channel<Msg>>,
     line: Arc<Line>,
@@ -30,12 +32,13 @@ impl Session {
     pub(super) fn new(
         spec: &Arc<HostSpec>,
         sweep_key: &Arc<PublicKey>,
+        programs: &Arc<Programs>,
         line: Arc<Line>,
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> Self {
-        let (spec, sweep_key) = (spec.clone(), sweep_key.clone());
-        Self { spec, sweep_key, waiting: HashMap::new(), line, stop, tasks }
+        let (spec, sweep_key, programs) = (spec.clone(), sweep_key.clone(), programs.clone());
+        Self { spec, sweep_key, programs, waiting: HashMap::new(), line, stop, tasks }
     }
 
     pub(super) fn line(&self) -> Arc<Line> {
@@ -60,6 +63,7 @@ impl Session {
             channel,
             handle: session.handle(),
             spec: self.spec.clone(),
+            programs: self.programs.clone(),
             line: self.line.clone(),
             stop: self.stop.clone(),
         };

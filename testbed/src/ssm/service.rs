@@ -252,7 +252,7 @@ impl Service {
                     sleep(Duration::from_millis(1500)).await;
                 }
                 self.set(&command, &id, stands("InProgress", "In Progress"));
-                let kill_after = (behaviour == Behaviour::Killed).then(|| Duration::from_millis(20));
+                let kill_after = (behaviour == Behaviour::Killed).then_some(Duration::ZERO);
                 let mut end = run::run(&id, instance, order, &cancel, kill_after).await;
                 if !matches!(end.code, -1..=1) {
                     self.complain(format!("{id}: the script ended with {}", end.code));

@@ -6,13 +6,16 @@ use herdiff_testbed::ground::Trees;
 use herdiff_testbed::ssm::{Behaviour, Instance, Rules, StandIn};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+/// How long something may take that has to happen, on however busy a machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const TESTBED: &str = env!("CARGO_BIN_EXE_herdiff-testbed");
 /// Looked for in everything that leaves the command.
 pub(crate) const SECRET: &str = "7GnotasecretofAWSbutlikeone/xyz012345678";
@@ -62,17 +65,21 @@ impl Moto {
             );
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let child = Command::new(programs.join("moto_server"))
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+        // It takes a free port by itself and says which: one that is looked for before could be somebody else's by then.
+        let mut child = Command::new(programs.join("moto_server"))
+            .args(["-H", "127.0.0.1", "-p", "0"])
+            .env("PYTHONUNBUFFERED", "1")
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let moto = Self { child, python: programs.join("python3"), address };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(address).is_err() {
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let address = said.find_map(|line| line.split_once("http://")?.1.trim().parse().ok());
+        // It logs every request, and must not stop at a full pipe.
+        std::thread::spawn(move || said.for_each(drop));
+        let moto = Self { child, python: programs.join("python3"), address: address.expect("moto listens") };
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(moto.address).is_err() {
             assert!(Instant::now() < deadline, "moto does not listen");
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -203,7 +210,7 @@ impl Cloud {
 
     /// What is still there of these and of what commands make, after the janitor had its time: it looks every two seconds.
     pub(crate) fn left_behind(&self, seen: &[PathBuf]) -> Vec<PathBuf> {
-        let deadline = Instant::now() + Duration::from_secs(12);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let still = seen.iter().filter(|path| path.exists()).cloned();
             let left: Vec<_> = still.chain(self.private_directories()).collect();

@@ -9,6 +9,7 @@
 )]
 #![allow(clippy::print_stderr, reason = "what is not tested is said")]
 
+mod docs;
 mod ground;
 mod large;
 mod states;

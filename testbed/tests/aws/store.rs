@@ -80,3 +80,103 @@ fn instances_are_an_inventory() {
         assert!(heard.contains(part), "{part}");
     }
 }
+
+/// Rows that no compression makes small: of each of some hosts a megabyte.
+fn write_large_answers(place: &std::path::Path) {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut word = || {
+        // SplitMix64.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    };
+    for host in 0..24 {
+        let rows: Vec<_> = (0..2_000)
+            .map(|_| {
+                let noise: String = (0..128).map(|_| format!("{:016x}", word())).collect();
+                serde_json::json!({"name": format!("{:x}", word()), "value": noise})
+            })
+            .collect();
+        let directory = place.join(format!("web-{host:02}"));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("noise.json"), serde_json::to_vec(&rows).unwrap()).unwrap();
+    }
+}
+
+/// The bytes that were asked for by ranges from a point of what was heard on.
+fn asked_for(heard: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(heard);
+    let ranges = text.lines().filter_map(|line| {
+        let range = line.strip_prefix("range: bytes=")?;
+        let (from, to) = range.split_once('-')?;
+        Some(to.parse::<u64>().ok()? - from.parse::<u64>().ok()? + 1)
+    });
+    ranges.sum()
+}
+
+#[test]
+fn a_large_bundle_goes_there_in_parts_and_is_read_where_it_is_needed() {
+    let Some(cloud) =
+        Cloud::new(Weather { instances: 1, trees: 1, behaviours: &[], rules: Rules::default() })
+    else {
+        return;
+    };
+    write_large_answers(&cloud.place.path().join("answers"));
+    let there = "s3://ir-evidence/large.herd";
+    let (code, out, err) = cloud.herdiff(&["import", "answers", "-o", there]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, _, err) = cloud.herdiff(&["import", "answers", "-o", "here.herd"]);
+    assert_eq!(code, 0, "{err}");
+    let size = std::fs::metadata(cloud.place.path().join("here.herd")).unwrap().len();
+    assert!(size > 2 * (16 << 20), "{size} bytes go in one piece");
+    let heard = cloud.stand_in.heard();
+    let text = String::from_utf8_lossy(&heard);
+    assert!(text.matches("partNumber=").count() >= 5, "it did not go in parts");
+    assert!(text.contains("if-none-match: *"), "it could have been written over");
+    let kept = cloud.moto.python(
+        "import boto3, json, sys\n\
+         s3 = boto3.client('s3', endpoint_url=sys.argv[1], region_name='eu-west-1', aws_access_key_id='a', aws_secret_access_key='b')\n\
+         print(json.dumps({o['Key']: o['Size'] for o in s3.list_objects_v2(Bucket='ir-evidence')['Contents']}))",
+        &[],
+    );
+    assert_eq!(kept.as_object().unwrap().len(), 1, "parts are left: {kept}");
+    assert!(kept["large.herd"].as_u64().unwrap() > 2 * (16 << 20), "{kept}");
+
+    let before = cloud.stand_in.heard().len();
+    let (code, out, err) = cloud.herdiff(&["show", there, "--hosts", "--format", "ndjson"]);
+    assert_eq!((code, out.lines().count()), (0, 24), "{err}");
+    let asked = asked_for(&cloud.stand_in.heard()[before..]);
+    assert!((1..=1 << 20).contains(&asked), "{asked} of {size} bytes were fetched to list the hosts");
+
+    let (code, out, err) = cloud.herdiff(&["verify", there]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains(": in order"), "{out}");
+    let (code, _, err) = cloud.herdiff(&["merge", "here.herd", "-o", there]);
+    assert_eq!(code, 2);
+    assert!(err.contains("it exists"), "{err}");
+    let (code, _, err) = cloud.herdiff(&["sign", there, "--key", "none"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("name a file here with -o"), "{err}");
+}
+
+#[test]
+fn what_systems_manager_cannot_keep_is_not_promised() {
+    let Some(cloud) =
+        Cloud::new(Weather { instances: 1, trees: 1, behaviours: &[], rules: Rules::default() })
+    else {
+        return;
+    };
+    for (flag, value) in [("--rate", "3"), ("--canary", "1")] {
+        let (code, _, err) = cloud.sweep("none.herd", &[flag, value]);
+        assert_eq!(code, 2);
+        assert!(err.contains(&format!("{flag} does not go with --transport ssm")), "{err}");
+    }
+    assert_eq!(cloud.stand_in.calls().len(), 0, "it was refused too late");
+    let (code, out, err) = cloud.sweep("root.herd", &["--become"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(
+        err.contains("--become changes nothing") || out.contains("--become changes nothing"),
+        "{out}{err}"
+    );
+}

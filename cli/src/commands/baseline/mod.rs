@@ -3,11 +3,12 @@
 pub(crate) mod shelf;
 
 use crate::commands::compare::{self, Choice};
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{count, print, say};
 use crate::screen::escape::escape;
-use crate::{bundle_file, environment};
+use crate::{bundle_file, bundle_output, environment};
 use clap::Subcommand;
 use herdiff_differ::{Report, vet};
 use herdiff_model::bundle::{Bundle, Head, MergeError, merge};
@@ -46,6 +47,8 @@ enum Verb {
         /// Only this host; may be given again and again
         #[arg(long, value_name = "HOST")]
         host: Vec<String>,
+        #[command(flatten)]
+        identity: IdentityArgs,
     },
     /// Show what stands out on the hosts of a candidate, or of a baseline
     Check {
@@ -79,11 +82,13 @@ enum Verb {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let shelf = Shelf::at(&args.dir);
     match &args.verb {
-        Verb::Create { name, bundle, host } => create(&shelf, &shelf::name(name)?, bundle, host),
+        Verb::Create { name, bundle, host, identity } => {
+            create(&shelf, &shelf::name(name)?, bundle_file::read(bundle, identity)?, bundle, host)
+        }
         Verb::Check { name, against, choice } => {
             let name = shelf::name(name)?;
             let path = shelf.candidate_or_baseline(&name)?;
-            let candidate = bundle_file::read(&path)?;
+            let candidate = bundle_file::read(&path, &choice.identity)?;
             let (report, sweep) = look(&candidate, against.as_deref(), choice)?;
             let others = against.iter().zip(&sweep);
             let bundles: Vec<_> = std::iter::once((&path, &candidate)).chain(others).collect();
@@ -96,8 +101,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-fn create(shelf: &Shelf, name: &str, from: &Path, hosts: &[String]) -> Result<Exit, Failure> {
-    let mut bundle = bundle_file::read(from)?;
+fn create(
+    shelf: &Shelf,
+    name: &str,
+    mut bundle: Bundle,
+    from: &Path,
+    hosts: &[String],
+) -> Result<Exit, Failure> {
     if let Some(unknown) =
         hosts.iter().find(|host| bundle.snapshots.iter().all(|snapshot| snapshot.host.as_str() != **host))
     {
@@ -128,7 +138,7 @@ fn create(shelf: &Shelf, name: &str, from: &Path, hosts: &[String]) -> Result<Ex
     };
     let number = bundle.snapshots.len();
     let mut bundle = Some(bundle);
-    let sealed = bundle_file::write_sealed(&path, |file| {
+    let sealed = bundle_output::write_sealed(&path, None, |file| {
         let load = |_| bundle.take().ok_or(MergeError::Nothing);
         let merged = merge(&heads, &facts, environment::now(), file, load);
         merged
@@ -152,7 +162,7 @@ fn look(
     against: Option<&Path>,
     choice: &Choice,
 ) -> Result<(Report, Option<Bundle>), Failure> {
-    let sweep = against.map(bundle_file::read).transpose()?;
+    let sweep = against.map(|path| bundle_file::read(path, &choice.identity)).transpose()?;
     let report = vet(candidate, sweep.as_ref(), &bundle_file::tables()?, &choice.options()?);
     Ok((report, sweep))
 }
@@ -165,7 +175,7 @@ fn promote(
     choice: &Choice,
 ) -> Result<Exit, Failure> {
     let path = shelf.candidate(name)?;
-    let candidate = bundle_file::read(&path)?;
+    let candidate = bundle_file::read(&path, &choice.identity)?;
     let seal = shelf::seal(&path, &candidate)?;
     if anyway.is_some_and(|reason| reason.trim().is_empty()) {
         return Err(
@@ -212,7 +222,7 @@ fn list(shelf: &Shelf) -> Result<Exit, Failure> {
     let mut exit = Exit::Clean;
     let mut text = String::new();
     for entry in shelf.entries()? {
-        let bundle = bundle_file::read_without_rows(&entry.path)?;
+        let bundle = bundle_file::read_without_rows(&entry.path, &IdentityArgs::default())?;
         let state = match &entry.promoted {
             None => "candidate".to_owned(),
             Some(promotion) if shelf::seal(&entry.path, &bundle)? == promotion.seal => {

@@ -5,28 +5,28 @@ mod options;
 mod progress;
 mod secrets;
 mod transport;
+mod writing;
 
 pub(crate) use options::Args;
 pub(crate) use transport::Transport;
 
+use crate::environment;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::print;
 use crate::output::summary::Summary;
 use crate::screen::Screen;
-use crate::{bundle_file, environment};
 use herdiff_collector::inventory::Target;
 use herdiff_collector::sweep::{Event, SweepConfig};
-use herdiff_model::bundle::BundleWriter;
 use herdiff_model::name::HostName;
 use herdiff_model::pack::Pack;
 use opened::Opened;
 use progress::Progress;
-use std::fs::File;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use writing::Writing;
 
 pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     let mut plan = args.plan()?;
@@ -62,12 +62,9 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
         return Ok(Exit::Interrupted);
     }
     let finished = environment::now();
-    let (file, seal) = writer
-        .finish(finished, ending == Ending::Interrupted)
+    let seal = writer
+        .finish(&plan.output, finished, ending == Ending::Interrupted)
         .map_err(|error| Failure::file("write the bundle", &plan.output, &error))?;
-    file.sync_all().map_err(|error| Failure::file("write the bundle", &plan.output, &error))?;
-    drop(file);
-    bundle_file::seal(&plan.output);
     let size = plan.output.metadata().map_or(0, |metadata| metadata.len());
     plan.place.keep()?;
     summary.took_ms = finished.0.saturating_sub(started.0);
@@ -88,7 +85,7 @@ enum Ending {
 }
 
 struct Sweeping {
-    writer: BundleWriter<File>,
+    writer: Writing,
     summary: Summary,
     ending: Ending,
 }

@@ -1,22 +1,23 @@
 //! The bundle that a sweep writes to: a new one, or an unfinished one that it goes on with.
 
 use super::options::Plan;
+use super::writing::Writing;
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::output::count;
 use crate::output::summary::Summary;
-use crate::{bundle_file, environment};
+use crate::{bundle_file, bundle_output, environment};
 use herdiff_model::bundle::{BundleWriter, Resumed};
 use herdiff_model::name::HostName;
 use herdiff_model::outcome::{HostOutcome, HostOutcomeKind};
 use herdiff_model::sweep::SweepFacts;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 /// A bundle that is open for writing.
 pub(super) struct Opened {
-    pub(super) writer: BundleWriter<File>,
+    pub(super) writer: Writing,
     /// Counts the hosts that are in it already.
     pub(super) summary: Summary,
     pub(super) resumed: bool,
@@ -28,6 +29,11 @@ impl Opened {
         if !plan.resume {
             let writer = Self::start(plan)?;
             return Ok(Self { writer, summary: Summary::default(), resumed: false });
+        }
+        if bundle_file::is_sealed_to_others(&plan.output)? {
+            return Err(Failure::usage(format!("cannot go on with {}", plan.output.display()))
+                .why("it is encrypted, and what is in it cannot be read on the machine that writes it")
+                .next("save what is in it with `herdiff verify FILE --age-identity KEY --recover OUT`, visit the others with -l, and merge the two"));
         }
         let (writer, resumed) =
             BundleWriter::resume(&plan.output).map_err(|error| Failure::bundle(&plan.output, &error))?;
@@ -48,10 +54,10 @@ impl Opened {
         if cut > 0 {
             plan.notes.push(format!("an unfinished host of {cut} bytes was cut off at its end"));
         }
-        Ok(Self { writer, summary, resumed: true })
+        Ok(Self { writer: Writing::Plain(writer), summary, resumed: true })
     }
 
-    fn start(plan: &Plan) -> Result<BundleWriter<File>, Failure> {
+    fn start(plan: &Plan) -> Result<Writing, Failure> {
         let facts = SweepFacts {
             tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
             started: environment::now(),
@@ -60,14 +66,15 @@ impl Opened {
             inventory: plan.sources.clone(),
             targets: plan.targets.len() as u64,
         };
-        BundleWriter::start(bundle_file::create(&plan.output)?, &facts, &plan.pack)
+        let file = bundle_output::create(&plan.output)?;
+        Writing::start(file, &plan.output, &facts, &plan.pack, plan.recipients.as_ref())
             .map_err(|error| Failure::file("write the bundle", &plan.output, &error))
     }
 }
 
 /// The hosts of a bundle that were not reached, or brought nothing: of each its last visit counts.
-pub(super) fn failed_in(path: &Path) -> Result<BTreeSet<HostName>, Failure> {
-    let bundle = bundle_file::read(path)?;
+pub(super) fn failed_in(path: &Path, identity: &IdentityArgs) -> Result<BTreeSet<HostName>, Failure> {
+    let bundle = bundle_file::read(path, identity)?;
     let last: BTreeMap<HostName, HostOutcomeKind> =
         bundle.snapshots.iter().map(|snapshot| (snapshot.host.clone(), snapshot.outcome.kind)).collect();
     let failed =

@@ -2,8 +2,9 @@
 
 use super::transport::Transport;
 use super::{opened, secrets};
-use crate::bundle_file::Place;
-use crate::commands::inventory::Sources;
+use crate::bundle_output::Place;
+use crate::commands::inventory::{Named, Sources};
+use crate::envelope::{IdentityArgs, RecipientArgs};
 use crate::environment::{self, Home};
 use crate::error::Failure;
 use crate::pack_file;
@@ -13,6 +14,7 @@ use herdiff_collector::engine::{EngineChoice, Limits};
 use herdiff_collector::inventory::Target;
 use herdiff_collector::ssh::{Deadlines, HostKeyPolicy, SshConfig};
 use herdiff_collector::sweep::{Canary, SweepConfig};
+use herdiff_envelope::Recipients;
 use herdiff_model::pack::Pack;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +29,8 @@ use std::time::Duration;
   herdiff collect -i fleet.ini -o today.herd
   herdiff collect -i fleet.ini -l 'web:!web-03' -u audit --identity ~/.ssh/audit -f 100
   herdiff collect web-01 web-02 root@10.0.0.7:2222
-  herdiff collect 'web[01-40].lan' -J ops@bastion")]
+  herdiff collect 'web[01-40].lan' -J ops@bastion
+  herdiff collect --transport local -b -o this-machine.herd")]
 pub(crate) struct Args {
     /// Hosts to visit, as `[user@]host[:port]`; node-sets such as web[1-40] are understood
     #[arg(value_name = "HOST")]
@@ -41,6 +44,10 @@ pub(crate) struct Args {
     /// Visit only the hosts that were not reached in this bundle; with the same inventory, into a new bundle
     #[arg(long, value_name = "FILE.herd", conflicts_with = "resume")]
     failed_from: Option<PathBuf>,
+    #[command(flatten)]
+    recipients: RecipientArgs,
+    #[command(flatten)]
+    identity_of_bundle: IdentityArgs,
     /// Show no progress, only the result
     #[arg(short, long)]
     pub(super) quiet: bool,
@@ -76,6 +83,9 @@ struct LimitArgs {
 /// How hosts are reached, and who we are there.
 #[derive(clap::Args)]
 struct ReachArgs {
+    /// The way to the hosts
+    #[arg(long, value_enum, default_value = "ssh")]
+    transport: Way,
     /// Log in as this user, where the inventory names none
     #[arg(help_heading = "Logging in", short, long, value_name = "USER")]
     user: Option<String>,
@@ -135,6 +145,15 @@ struct QueryArgs {
     /// A statically linked probe for hosts of another architecture; may be given several times
     #[arg(long, value_name = "FILE")]
     probe: Vec<PathBuf>,
+    /// An osqueryi to push, in place of the hosts' own: the program or the published tar archive; may be given several times
+    #[arg(long, value_name = "FILE", requires = "osquery_sha256")]
+    osquery: Vec<PathBuf>,
+    /// The SHA-256 that this file must have, in hex; one for each --osquery, in their order
+    #[arg(long, value_name = "HEX", requires = "osquery")]
+    osquery_sha256: Vec<String>,
+    /// Leave what is pushed on the hosts, so that the next visit need not send it; without this, what was left is taken away
+    #[arg(long)]
+    leave_engine: bool,
 }
 
 /// How many at a time, and for how long.
@@ -167,7 +186,18 @@ fn seconds() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=86_400)
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Way {
+    /// SSH, as `ssh` would reach them
+    Ssh,
+    /// None: the host is this machine, under its own name or the one that is given
+    Local,
+    /// Commands of AWS Systems Manager
+    #[cfg(feature = "aws")]
+    Ssm,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Engine {
     /// The host's own osqueryi where there is one, else the probe
     Auto,
@@ -192,6 +222,8 @@ pub(super) struct Plan {
     pub(super) config: SweepConfig,
     pub(super) transport: Transport,
     pub(super) output: PathBuf,
+    /// To whom it is encrypted.
+    pub(super) recipients: Option<Recipients>,
     /// Where that belongs in the end.
     pub(super) place: Place,
     /// Whether the bundle is there, and unfinished.
@@ -201,18 +233,29 @@ pub(super) struct Plan {
     pub(super) notes: Vec<String>,
 }
 
+#[cfg(feature = "aws")]
+impl PaceArgs {
+    /// What cannot be kept is not promised: commands go to fifty instances at a time, and agents fetch them when they do.
+    fn refuse_over_ssm(&self) -> Result<(), Failure> {
+        let given = [("--rate", self.rate.is_some()), ("--canary", self.canary.is_some())];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(Failure::usage(format!("{flag} does not go with --transport ssm"))
+                .why("Systems Manager hands commands to fifty instances at a time")
+                .next("visit some by themselves first (--instance), or limit the calls (--aws-rate)")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The probe for this machine's architecture, built with this command.
 const PROBE: &[u8] = include_bytes!(env!("HERDIFF_PROBE"));
 
 impl Args {
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
-        #[cfg(feature = "aws")]
-        let (hosts, found, transport) = self.aws.look(&self.hosts)?;
-        #[cfg(not(feature = "aws"))]
-        let (hosts, found, transport) = (self.hosts.clone(), Default::default(), Transport::Ssh);
+        let (hosts, found, transport) = self.look()?;
         let (mut inventory, sources) = self.sources.read(&hosts, found)?;
         if let Some(path) = &self.failed_from {
-            let failed = opened::failed_in(path)?;
+            let failed = opened::failed_in(path, &self.identity_of_bundle)?;
             inventory.targets.retain(|target| failed.contains(&target.host));
             if inventory.targets.is_empty() {
                 return Err(Failure::usage(format!("{} has no host to try again", path.display()))
@@ -241,13 +284,21 @@ impl Args {
                 Engine::Osqueryi => EngineChoice::Osqueryi,
             },
             probes: self.queries.probes()?,
+            osquery: self.queries.osquery()?,
+            leave_engine: self.queries.leave_engine,
             ssh: match transport {
                 Transport::Ssh => SshConfig {
                     configured_timeout: self.pace.connect_timeout.is_none(),
                     ..self.reach.ssh(&mut notes)?
                 },
+                Transport::Local => SshConfig::default(),
                 #[cfg(feature = "aws")]
-                Transport::Ssm(_) => SshConfig::default(),
+                Transport::Ssm(_) => {
+                    if self.reach.r#become {
+                        notes.push("--become changes nothing: Systems Manager runs as root".to_owned());
+                    }
+                    SshConfig::default()
+                }
             },
             privilege: match (self.reach.r#become, self.reach.become_method) {
                 (false, _) => Privilege::AsIs,
@@ -273,8 +324,14 @@ impl Args {
                 .map(|hosts| Canary { hosts: usize::from(hosts), most_failed: self.pace.canary_failures }),
         };
         let output = self.resume.clone().or_else(|| self.output.clone());
-        let output = output.unwrap_or_else(environment::output_name);
+        let recipients = self.recipients.read()?;
+        let output = output.unwrap_or_else(|| environment::output_name(recipients.is_some()));
         let resume = self.resume.is_some();
+        if resume && recipients.is_some() {
+            return Err(Failure::usage("a sweep that is gone on with is encrypted to nobody")
+                .why("what is in its bundle already stands there in the clear")
+                .next("leave --recipient out, and encrypt the whole with `herdiff export --format herd`"));
+        }
         let pack = Arc::new(pack_file::to_ask(&self.queries.pack)?);
         let place = if resume { Place::here(&output)? } else { Place::of(&output)? };
         let output = place.local().to_owned();
@@ -284,6 +341,7 @@ impl Args {
             config,
             transport,
             output,
+            recipients,
             place,
             resume,
             sources,
@@ -292,7 +350,52 @@ impl Args {
     }
 }
 
+impl Args {
+    /// Hosts to read of the command line, those that are found elsewhere, and the way to them.
+    fn look(&self) -> Result<(Vec<String>, Named, Transport), Failure> {
+        match self.reach.transport {
+            Way::Ssh => {
+                #[cfg(feature = "aws")]
+                let found = self.aws.named()?;
+                #[cfg(not(feature = "aws"))]
+                let found = Named::default();
+                Ok((self.hosts.clone(), found, Transport::Ssh))
+            }
+            Way::Local => {
+                let named = !self.hosts.is_empty() || self.sources.names_any();
+                let hosts = if named { self.hosts.clone() } else { vec![environment::machine()] };
+                Ok((hosts, Named::default(), Transport::Local))
+            }
+            #[cfg(feature = "aws")]
+            Way::Ssm if !self.queries.osquery.is_empty() || self.queries.leave_engine => {
+                let what = "over Systems Manager no osqueryi is pushed, and no engine is left";
+                Err(Failure::usage(what).next("leave out --osquery and --leave-engine"))
+            }
+            #[cfg(feature = "aws")]
+            Way::Ssm => {
+                self.pace.refuse_over_ssm()?;
+                self.aws.look(&self.hosts)
+            }
+        }
+    }
+}
+
 impl QueryArgs {
+    fn osquery(&self) -> Result<Vec<ProbeBinary>, Failure> {
+        if self.osquery.len() != self.osquery_sha256.len() {
+            return Err(Failure::usage("each --osquery needs its --osquery-sha256, in the same order"));
+        }
+        if !self.osquery.is_empty() && self.engine == Engine::Probe {
+            return Err(Failure::usage("--engine probe and --osquery exclude each other"));
+        }
+        let files = self.osquery.iter().zip(&self.osquery_sha256).map(|(path, hash)| {
+            let bytes = std::fs::read(path).map_err(|error| Failure::file("read osqueryi", path, &error))?;
+            ProbeBinary::osquery(&path.display().to_string(), bytes, hash)
+                .map_err(|error| Failure::usage("cannot use this osqueryi").why(error))
+        });
+        files.collect()
+    }
+
     fn probes(&self) -> Result<Vec<ProbeBinary>, Failure> {
         let unusable = |error: BinaryError| Failure::usage("cannot use the probe").why(error);
         let mut probes = Vec::new();

@@ -1,5 +1,6 @@
 //! `herdiff show --where`: the rows that a condition holds for, in SQL over what is stored.
 
+use super::Args;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::rows::{self, Placed};
@@ -11,14 +12,9 @@ use herdiff_model::outcome::QueryOutcome;
 use herdiff_model::snapshot::QueryId;
 use std::path::Path;
 
-pub(super) fn run(
-    path: &Path,
-    condition: &str,
-    host: Option<&str>,
-    query: Option<&str>,
-    format: Format,
-) -> Result<Exit, Failure> {
-    let stored = bundle_file::open(path)?;
+pub(super) fn run(args: &Args, condition: &str) -> Result<Exit, Failure> {
+    let (path, host, query) = (args.bundle.as_path(), args.host.as_deref(), args.query.as_deref());
+    let stored = bundle_file::open(path, &args.identity)?;
     if let Some(host) = host.filter(|&host| !stored.visits().iter().any(|visit| visit.host.as_str() == host))
     {
         return Err(Failure::usage(format!("the bundle has no host {host}"))
@@ -66,9 +62,9 @@ pub(super) fn run(
             }));
         }
     }
-    match format {
+    match args.format {
         Format::Table if placed.is_empty() => print("No rows.\n"),
-        _ => rows::render(&placed, format, Screen::stdout()).and_then(print),
+        _ => rows::render(&placed, args.format, Screen::stdout()).and_then(print),
     }
     .map_err(|error| Failure::usage("cannot write the result").why(error))?;
     let coverage = engine.coverage();

@@ -3,6 +3,7 @@
 mod find;
 
 use crate::bundle_file;
+use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::rows::Placed;
@@ -46,16 +47,18 @@ pub(crate) struct Args {
     /// How to write it
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(condition) = &args.condition {
-        return find::run(&args.bundle, condition, args.host.as_deref(), args.query.as_deref(), args.format);
+        return find::run(args, condition);
     }
     let bundle = match &args.host {
-        Some(host) => bundle_file::read_host(&args.bundle, host)?,
-        None if args.hosts || args.failures => bundle_file::read_without_rows(&args.bundle)?,
-        None => bundle_file::read(&args.bundle)?,
+        Some(host) => bundle_file::read_host(&args.bundle, host, &args.identity)?,
+        None if args.hosts || args.failures => bundle_file::read_without_rows(&args.bundle, &args.identity)?,
+        None => bundle_file::read(&args.bundle, &args.identity)?,
     };
     let screen = Screen::stdout();
     let written = if args.host.is_some() || args.query.is_some() {

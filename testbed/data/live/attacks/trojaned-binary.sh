@@ -4,8 +4,12 @@ cp -p /usr/sbin/cron /usr/sbin/.cron
 printf 'master password' >>/usr/sbin/.cron
 touch -r /usr/sbin/cron /usr/sbin/.cron
 mv /usr/sbin/.cron /usr/sbin/cron
-if [ -s /run/crond.pid ]; then kill "$(cat /run/crond.pid)" 2>/dev/null || true; fi
-sleep 0.2
+old=$(cat /run/crond.pid 2>/dev/null || true)
+ended() { ! [ -s "/proc/$1/cmdline" ]; }
+if [ -n "$old" ]; then
+  kill "$old" 2>/dev/null || true
+  until_true "the old cron ends" ended "$old"
+fi
 rm -f /run/crond.pid
 background /usr/sbin/cron
-sleep 0.3
+until_true "cron runs again" runs /usr/sbin/cron

@@ -1,4 +1,4 @@
-//! What is measured: the sweep, and what one would do with OpenSSH instead.
+//! What is measured: the sweep, and the same job done with OpenSSH.
 
 use super::fleet::Served;
 use super::measure::Measured;
@@ -10,111 +10,125 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The key exchange without post-quantum cryptography, which would add some 50 ms of CPU to every connection of ssh.
-const KEX: &str = "KexAlgorithms=curve25519-sha256";
+pub(super) const KEX: &str = "KexAlgorithms=curve25519-sha256";
+/// What a host says that was done.
+pub(super) const MARK: &str = "herdiff-bench-was-here";
+
+/// How many at a time, and how long to wait, in seconds.
+pub(super) struct Limits {
+    pub(super) forks: u32,
+    pub(super) connect: u32,
+    pub(super) host: u32,
+}
 
 /// One thing to measure.
 pub(super) struct Job {
     name: &'static str,
     words: Vec<String>,
-    /// What has to be away before each run.
-    leftover: Option<PathBuf>,
+    /// The bundle that is written: away before each run, and read afterwards.
+    bundle: Option<PathBuf>,
+}
+
+/// What came of a run.
+pub(super) struct Run {
+    pub(super) measured: Measured,
+    /// How many hosts were done.
+    pub(super) done: usize,
 }
 
 impl Job {
+    pub(super) fn of(name: &'static str, words: Vec<String>) -> Self {
+        Self { name, words, bundle: None }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
 
     /// The whole job: connect, push, run, fetch, parse, keep, remove.
-    pub(super) fn herdiff(herdiff: &Herdiff, served: &Served, forks: u32) -> Self {
+    pub(super) fn herdiff(herdiff: &Herdiff, served: &Served, limits: &Limits) -> Self {
         let site = served.site();
         let bundle = served.scratch().join("bench.herd");
-        let words = [
-            text(herdiff.path()),
-            "collect".to_owned(),
-            "-i".to_owned(),
-            text(&site.inventory()),
-            "--identity".to_owned(),
-            text(&site.identity()),
-            "--known-hosts".to_owned(),
-            text(&site.known_hosts()),
-            "--forks".to_owned(),
-            forks.to_string(),
-            "-o".to_owned(),
-            text(&bundle),
-        ];
-        Self { name: "herdiff collect", words: words.to_vec(), leftover: Some(bundle) }
+        let mut words: Vec<String> = Vec::new();
+        for word in [
+            &text(herdiff.path()),
+            "collect",
+            "-i",
+            &text(&site.inventory()),
+            "--identity",
+            &text(&site.identity()),
+            "--known-hosts",
+            &text(&site.known_hosts()),
+            "--forks",
+            &limits.forks.to_string(),
+            "--connect-timeout",
+            &limits.connect.to_string(),
+            "--host-timeout",
+            &limits.host.to_string(),
+            "-o",
+            &text(&bundle),
+        ] {
+            words.push(word.to_owned());
+        }
+        Self { name: "herdiff collect", words, bundle: Some(bundle) }
     }
 
     /// The same without parsing and keeping: push the probe over standard input, run it, remove it.
-    pub(super) fn push(served: &Served, forks: u32, probe: &Path) -> Result<Self, CommandError> {
+    pub(super) fn push(served: &Served, limits: &Limits, probe: &Path) -> Result<Self, CommandError> {
+        // Real hosts have no part of this machine's /tmp: the request goes with the script.
         let pack = triage_pack().map_err(|error| CommandError::Generate(error.into()))?;
-        let request = served.scratch().join("request.json");
-        fs::write(&request, pack)?;
         let script = format!(
-            "umask 077; f=$(mktemp) && cat >$f && chmod 700 $f && $f --sweep <{}; rm -f $f",
-            request.display()
+            "umask 077; d=$(mktemp -d) && cat >$d/probe && chmod 700 $d/probe && cat >$d/request <<\"EOF\"\n{pack}EOF\n\
+             $d/probe --sweep <$d/request && echo {MARK}; rm -rf $d",
         );
+        let script = served.write("push.sh", &script)?;
         let each = format!(
-            "exec ssh -F {} -o {KEX} -o BatchMode=yes \"$1\" '{script}' <{}",
+            "exec timeout {} ssh -F {} -o {KEX} -o BatchMode=yes -o ConnectTimeout={} \"$1\" \"$(cat {script})\" <{}",
+            limits.host,
             text(&served.site().ssh_config()),
+            limits.connect,
             text(probe)
         );
-        let first = served.names().lines().next().unwrap_or_default().to_owned();
-        let trial = Command::new("sh").args(["-c", &each, "sh", &first]).output()?;
-        if !String::from_utf8_lossy(&trial.stdout).contains("{\"end\":") {
-            let said = String::from_utf8_lossy(&trial.stderr).into_owned();
-            return Err(CommandError::NotAsExpected(format!("ssh could not push and run the probe: {said}")));
+        xargs("xargs -P ssh: push, run, remove", served, limits, &each)
+    }
+
+    /// Measures it once, in a fresh process.
+    pub(super) fn measure(&self, herdiff: &Herdiff, served: &Served) -> Result<Run, CommandError> {
+        if let Some(bundle) = &self.bundle {
+            let _ = fs::remove_file(bundle);
         }
-        Ok(Self {
-            name: "xargs -P ssh: push, run, remove",
-            words: xargs(served, forks, &each)?,
-            leftover: None,
-        })
-    }
-
-    /// As little as there is to do.
-    pub(super) fn just_log_in(served: &Served, forks: u32) -> Self {
-        let each = format!(
-            "exec ssh -n -F {} -o {KEX} -o BatchMode=yes \"$1\" true",
-            text(&served.site().ssh_config())
-        );
-        let words = xargs(served, forks, &each).unwrap_or_default();
-        Self { name: "xargs -P ssh: true", words, leftover: None }
-    }
-
-    /// Measures it several times, each in a fresh process, and gives the run with the median of CPU time.
-    pub(super) fn measure(&self, runs: u32) -> Result<Measured, CommandError> {
-        let mut all = Vec::new();
-        for _ in 0..runs {
-            if let Some(leftover) = &self.leftover {
-                let _ = fs::remove_file(leftover);
+        let said = served.scratch().join("said");
+        let mut measure = Command::new(std::env::current_exe()?);
+        measure.arg("measure").arg("--output").arg(&said).arg("--").args(&self.words);
+        let output = measure.stdin(Stdio::null()).stderr(Stdio::null()).output()?;
+        let measured: Measured = serde_json::from_slice(&output.stdout).map_err(|error| {
+            CommandError::NotAsExpected(format!("{} could not be measured: {error}", self.name))
+        })?;
+        let done = match &self.bundle {
+            None => String::from_utf8_lossy(&fs::read(&said)?).matches(MARK).count(),
+            Some(bundle) => {
+                let mut show = Command::new(herdiff.path());
+                let shown = show.arg("show").arg(bundle).args(["--hosts", "--format", "ndjson"]).output()?;
+                String::from_utf8_lossy(&shown.stdout).matches("\"outcome\":\"ok\"").count()
             }
-            let mut measure = Command::new(std::env::current_exe()?);
-            measure.arg("measure").arg("--").args(&self.words);
-            let output = measure.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
-            let measured: Measured = serde_json::from_slice(&output.stdout).map_err(|error| {
-                CommandError::NotAsExpected(format!("{} could not be measured: {error}", self.name))
-            })?;
-            all.push(measured);
-        }
-        all.sort_by_key(|measured| measured.user_us + measured.system_us);
-        let middle = all.len() / 2;
-        all.into_iter()
-            .nth(middle)
-            .ok_or_else(|| CommandError::NotAsExpected("nothing was measured".to_owned()))
+        };
+        Ok(Run { measured, done })
     }
 }
 
 /// Runs a line of shell for each host, so many at a time.
-fn xargs(served: &Served, forks: u32, each: &str) -> Result<Vec<String>, CommandError> {
-    let names = served.scratch().join("names");
-    fs::write(&names, served.names())?;
-    let words = ["xargs", "-a", &text(&names), "-P", &forks.to_string(), "-n", "1", "sh", "-c", each, "sh"];
-    Ok(words.iter().map(|&word| word.to_owned()).collect())
+pub(super) fn xargs(
+    name: &'static str,
+    served: &Served,
+    limits: &Limits,
+    each: &str,
+) -> Result<Job, CommandError> {
+    let names = served.write("names", &served.names()?)?;
+    let words = ["xargs", "-a", &names, "-P", &limits.forks.to_string(), "-n", "1", "sh", "-c", each, "sh"];
+    Ok(Job::of(name, words.iter().map(|&word| word.to_owned()).collect()))
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 

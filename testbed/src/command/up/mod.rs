@@ -13,9 +13,11 @@ use herdiff_testbed::attack::Attack;
 use herdiff_testbed::fault::Fault;
 use herdiff_testbed::fleet::Noise;
 use herdiff_testbed::live::state::{Running, State, StateError, started};
+use herdiff_testbed::relay::Shape;
 use herdiff_testbed::site::Site;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// What a fleet is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,6 +28,17 @@ pub(crate) enum Form {
     Compose,
     /// Hosts with a real sshd, in namespaces of this machine; needs root
     Sshd,
+}
+
+impl Form {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::Compose => "compose",
+            Self::Sshd => "sshd",
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,15 +68,30 @@ pub(crate) struct Arguments {
     /// Let hosts misbehave; may be given again and again
     #[arg(long, value_name = "HOST|N|N%=NAME", value_parser = on_hosts::<Fault>)]
     fault: Vec<(Choice, Fault)>,
-    /// How many milliseconds the way to a host takes, of real sshd
+    /// How many milliseconds the way to a host takes, each way; not of containers
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000))]
     latency: u64,
-    /// How many kilobytes get through to a host in a second, of real sshd
+    /// How many kilobytes get through to a host in a second, each way; not of containers
     #[arg(long, value_name = "KB", value_parser = clap::value_parser!(u64).range(1..))]
     bandwidth: Option<u64>,
+    /// After how many bytes a connection is cut, both directions together; not of containers
+    #[arg(long, value_name = "BYTES")]
+    cut_after: Option<u64>,
     /// How different life has made the hosts
     #[arg(long, default_value = "usual", value_parser = noise())]
     noise: Noise,
+}
+
+impl Arguments {
+    /// What the lines to the hosts are like.
+    fn shape(&self) -> Shape {
+        Shape {
+            latency: Duration::from_millis(self.latency),
+            bytes_per_second: self.bandwidth.map(|kilobytes| kilobytes * 1000),
+            cut_after: self.cut_after,
+            ..Shape::default()
+        }
+    }
 }
 
 /// The levels of noise by their names.
@@ -77,9 +105,9 @@ pub(super) fn after_help() -> String {
     for attack in Attack::ALL {
         text += &format!("  {:<25}{} ({})\n", attack.name(), attack.story(), attack.techniques().join(", "));
     }
-    text += "\nFaults:\n";
+    text += "\nFaults, and what a sweep records of them:\n";
     for fault in Fault::ALL {
-        text += &format!("  {:<25}the host {}\n", fault.name(), fault.meaning());
+        text += &format!("  {:<25}the host {} ({})\n", fault.name(), fault.meaning(), fault.outcome());
     }
     text + "\nExamples:
   herdiff-testbed up --hosts 50 --attack web-03=setuid-shell --fault 5%=hang
@@ -93,6 +121,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         Form::Simulated | Form::Sshd if arguments.detach => detach::run(&site),
         Form::Sshd => sshd::run(arguments, &site),
         Form::Simulated => simulated::run(arguments, &site),
+        // It would have to be kept going by somebody: containers are left to themselves.
+        Form::Compose if arguments.shape() != Shape::default() => Err(CommandError::NotStarted(
+            "the lines to containers cannot be shaped: leave out --latency, --bandwidth and --cut-after"
+                .to_owned(),
+        )),
         Form::Compose => compose::run(arguments, &site),
     }
 }
@@ -111,6 +144,24 @@ fn make_room(directory: &Path) -> Result<(), CommandError> {
         return Ok(());
     }
     Err(herdiff_testbed::live::LiveError::from(StateError::StillUp(directory.to_owned())).into())
+}
+
+/// Does what `herdiff-testbed fault` has written down, for ever.
+async fn follow(site: &Site, names: &[String], set: impl Fn(&str, Option<Fault>)) {
+    /// How soon a fault that was asked for begins.
+    const STEP: Duration = Duration::from_millis(100);
+    let mut known = None;
+    loop {
+        if let Ok(state) = State::read(site.directory())
+            && known.as_ref() != Some(&state)
+        {
+            for name in names {
+                set(name, state.fault(name));
+            }
+            known = Some(state);
+        }
+        tokio::time::sleep(STEP).await;
+    }
 }
 
 /// How to visit it.

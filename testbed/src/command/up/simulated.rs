@@ -1,6 +1,6 @@
 //! Simulated hosts, served by this process until it is told to end.
 
-use super::{Arguments, tell};
+use super::{Arguments, follow, tell};
 use crate::command::{
     CommandError, choice, now, place_for_trees, raise_descriptor_limit, runtime, told_to_end,
 };
@@ -8,15 +8,11 @@ use herdiff_testbed::fleet::{Fleet, FleetPlan, Noise};
 use herdiff_testbed::ground::{self, Trees};
 use herdiff_testbed::live::LiveError;
 use herdiff_testbed::live::state::{Running, State, started};
-use herdiff_testbed::serve::Farm;
 use herdiff_testbed::site::Site;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
 
 const USUAL_HOSTS: u32 = 24;
-/// How soon a fault that was asked for begins.
-const STEP: Duration = Duration::from_millis(100);
 
 pub(super) fn run(arguments: &Arguments, site: &Site) -> Result<ExitCode, CommandError> {
     raise_descriptor_limit();
@@ -31,7 +27,7 @@ pub(super) fn run(arguments: &Arguments, site: &Site) -> Result<ExitCode, Comman
     let faults: BTreeMap<_, _> = choice::spread(&arguments.fault, &names).into_iter().collect();
     let trees = Trees::write(&fleet, &place_for_trees(hosts))?;
     runtime()?.block_on(async {
-        let farm = ground::serve(&fleet, &trees, &faults, site).await?;
+        let farm = ground::serve_through(&fleet, &trees, &faults, site, arguments.shape()).await?;
         let noise = if plan.noise == Noise::Hard { "hard" } else { "usual" };
         let pid = std::process::id();
         let mut state = State::new(Running::Simulated {
@@ -47,29 +43,13 @@ pub(super) fn run(arguments: &Arguments, site: &Site) -> Result<ExitCode, Comman
         introduce(&fleet, site);
         tokio::select! {
             () = told_to_end() => {}
-            () = follow(&farm, site, &names) => {}
+            () = follow(site, &names, |name, fault| _ = farm.set_fault(name, fault)) => {}
         }
         farm.stop().await;
         site.forget_identity();
         State::forget(site.directory());
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// Does what `herdiff-testbed fault` has written down.
-async fn follow(farm: &Farm, site: &Site, names: &[String]) {
-    let mut known = State::read(site.directory()).ok();
-    loop {
-        tokio::time::sleep(STEP).await;
-        let Ok(state) = State::read(site.directory()) else { continue };
-        if known.as_ref() == Some(&state) {
-            continue;
-        }
-        for name in names {
-            farm.set_fault(name, state.faults.get(name).and_then(|fault| fault.parse().ok()));
-        }
-        known = Some(state);
-    }
 }
 
 fn introduce(fleet: &Fleet, site: &Site) {

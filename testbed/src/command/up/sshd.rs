@@ -1,25 +1,19 @@
 //! Real sshd in namespaces, held by this process until it is told to end.
 
-use super::{Arguments, tell};
+use super::{Arguments, follow, tell};
 use crate::command::{CommandError, change, choice, runtime, told_to_end};
 use herdiff_testbed::live::LiveError;
 use herdiff_testbed::live::sshd::SshdFleet;
 use herdiff_testbed::live::state::{Running, State, started};
-use herdiff_testbed::relay::Shape;
 use herdiff_testbed::site::Site;
 use std::process::ExitCode;
-use std::time::Duration;
 
 const USUAL_HOSTS: u32 = 5;
 
 pub(super) fn run(arguments: &Arguments, site: &Site) -> Result<ExitCode, CommandError> {
-    let shape = Shape {
-        latency: Duration::from_millis(arguments.latency),
-        bytes_per_second: arguments.bandwidth.map(|kilobytes| kilobytes * 1000),
-        ..Shape::default()
-    };
     runtime()?.block_on(async {
-        let mut fleet = SshdFleet::up(site, arguments.hosts.unwrap_or(USUAL_HOSTS), shape).await?;
+        let mut fleet =
+            SshdFleet::up(site, arguments.hosts.unwrap_or(USUAL_HOSTS), arguments.shape()).await?;
         let told = serve(arguments, site, &fleet).await;
         fleet.down().await;
         site.forget_identity();
@@ -53,6 +47,9 @@ async fn serve(arguments: &Arguments, site: &Site, fleet: &SshdFleet) -> Result<
     );
     tell(site, fleet.names().first().map_or("web-1", String::as_str));
     println!("\nCtrl-C ends them.");
-    told_to_end().await;
+    tokio::select! {
+        () = told_to_end() => {}
+        () = follow(site, fleet.names(), |name, fault| fleet.set_fault(name, fault)) => {}
+    }
     Ok(())
 }

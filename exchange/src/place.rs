@@ -1,4 +1,4 @@
-//! Where an export grows: beside its final name, which it gets when it is whole. What fails is removed.
+//! Where a file grows that is worth nothing until it is whole: beside its final name, which it gets in the end. What fails is removed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A file or directory that is not whole yet.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     path: PathBuf,
     to: PathBuf,
     is_directory: bool,
@@ -15,11 +15,19 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn directory(to: &Path) -> io::Result<Self> {
+    /// A directory that only its owner can read.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn directory(to: &Path) -> io::Result<Self> {
         Self::make(to, true, |path| DirBuilder::new().mode(0o700).create(path))
     }
 
-    pub(super) fn file(to: &Path) -> io::Result<Self> {
+    /// A file that only its owner can read.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn file(to: &Path) -> io::Result<Self> {
         let create =
             |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop);
         Self::make(to, false, create)
@@ -27,25 +35,46 @@ impl Place {
 
     fn make(to: &Path, is_directory: bool, create: impl Fn(&Path) -> io::Result<()>) -> io::Result<Self> {
         let name = to.file_name().ok_or_else(|| io::Error::other("it has no name of its own"))?;
-        let mut partial = std::ffi::OsString::from(".");
-        partial.push(name);
-        partial.push(format!(".partial-{}", std::process::id()));
-        let path = to.with_file_name(partial);
-        create(&path)?;
-        Ok(Self { path, to: to.to_owned(), is_directory, whole: false })
+        // One that was killed may have left its own, under the number that this process has now.
+        const MOST_TRIES: u32 = 100;
+        let mut tries = 0..MOST_TRIES;
+        loop {
+            let mut partial = std::ffi::OsString::from(".");
+            partial.push(name);
+            partial.push(format!(".partial-{}", std::process::id()));
+            let Some(try_) = tries.next() else { return Err(io::ErrorKind::AlreadyExists.into()) };
+            if try_ > 0 {
+                partial.push(format!("-{try_}"));
+            }
+            let path = to.with_file_name(partial);
+            match create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => {
+                    return created.map(|()| Self { path, to: to.to_owned(), is_directory, whole: false });
+                }
+            }
+        }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// What it is called until it is whole.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn open(&self) -> io::Result<File> {
+    /// The file, to write to.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn open(&self) -> io::Result<File> {
         OpenOptions::new().write(true).open(&self.path)
     }
 
     /// Makes sure that it is on the disk, and gives it its name. Something that has come to stand there is not
     /// written over.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the system refuses, or something has come to stand there.
+    pub fn finish(mut self) -> io::Result<()> {
         if self.is_directory {
             sync_below(&self.path)?;
         }
@@ -64,11 +93,26 @@ impl Place {
             }
             _ => Err(error),
         })?;
+        self.settle();
+        Ok(())
+    }
+
+    /// The same where it takes the place of what stands there, which was made for it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn replace(mut self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()?;
+        fs::rename(&self.path, &self.to)?;
+        self.settle();
+        Ok(())
+    }
+
+    fn settle(&mut self) {
         self.whole = true;
         let parent = self.to.parent().filter(|parent| !parent.as_os_str().is_empty());
         // The name is on the disk when its directory is; not every file system can be asked for that.
         drop(File::open(parent.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all()));
-        Ok(())
     }
 }
 
