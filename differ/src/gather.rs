@@ -52,6 +52,8 @@ const MANY: usize = 6;
 /// What happened, with all hosts to which it happened.
 struct Event {
     members: Vec<Change>,
+    /// For each member, the first host that has it.
+    first: Vec<HostIndex>,
     alike: Alike,
     /// Ascending.
     hosts: Vec<HostIndex>,
@@ -92,17 +94,19 @@ impl<'a> Gathering<'_, 'a> {
         let mut events: Vec<Event> = Vec::new();
         let mut place_of: HashMap<Alike, usize> = HashMap::new();
         for (change, hosts) in changes {
+            let Some(&first) = hosts.first() else { continue };
             let alike = self.alike(change, &hosts, &many);
             let next = events.len();
             let place = *place_of.entry(alike.clone()).or_insert(next);
             match events.get_mut(place) {
                 Some(event) => {
                     event.members.push(change);
+                    event.first.push(first);
                     if matches!(event.alike, Alike::Everywhere(_)) {
                         event.hosts.extend(hosts);
                     }
                 }
-                None => events.push(Event { members: vec![change], alike, hosts }),
+                None => events.push(Event { members: vec![change], first: vec![first], alike, hosts }),
             }
         }
         for event in &mut events {
@@ -149,9 +153,8 @@ impl<'a> Gathering<'_, 'a> {
             Some(Candidate { change, row, before, signs, prevalence, surprise, alarm })
         });
         let lead = there.reduce(|best, other| if other.alarm > best.alarm { other } else { best })?;
-        let others = event.members.iter().filter(|&&other| other != lead.change);
-        let others =
-            others.filter_map(|&other| event.hosts.iter().find_map(|&host| rows(other, host))).collect();
+        let others = event.members.iter().zip(&event.first).filter(|&(&other, _)| other != lead.change);
+        let others = others.filter_map(|(&other, &host)| rows(other, host)).collect();
         let almost = (lead.change.kind() == Kind::Added).then(|| self.almost(lead.change.shown())).flatten();
         Some(Deviation {
             view: self.place,
@@ -167,6 +170,7 @@ impl<'a> Gathering<'_, 'a> {
             surprise: lead.surprise,
             almost,
             all: event.members,
+            danger: 0.0,
             score: 0.0,
         })
     }
@@ -201,7 +205,7 @@ impl<'a> Gathering<'_, 'a> {
         let row = self.usual.columns.row(id)?;
         names.into_iter().find_map(|(at, column)| {
             let own = lookalike::name(row.get(column.as_str())?);
-            let mut known = self.usual.common_values(at);
+            let mut known = self.usual.common_values(at).iter().copied();
             known.find(|value| lookalike::are_alike(own, lookalike::name(value)))
         })
     }

@@ -6,6 +6,7 @@
 //! it matters) -> `story` (what belongs together) -> `explain` (in words) -> [`Report`].
 
 mod accepted;
+mod attribute;
 mod baseline;
 mod both;
 mod columns;
@@ -18,6 +19,7 @@ mod herd;
 mod identity;
 mod lookalike;
 mod nearest;
+mod normalisation;
 mod pairing;
 mod report;
 mod roster;
@@ -35,6 +37,7 @@ mod voices;
 pub use accepted::{Accepted, BadLine, Day, Entry};
 pub use coverage::{Coverage, QueryCoverage};
 pub use finding::{Cells, Finding, FindingId, Kind, Method, Part, Prevalence, Suspect};
+pub use normalisation::{Mask, Masked, Normalisation, normalisation};
 pub use report::{Note, Options, Report, diff, outliers, outliers_with};
 pub use scope::{Indicator, Likeness, Scope, Shared, Sighting, scope};
 pub use vet::vet;

@@ -74,6 +74,10 @@ impl<'a> Asked<'a> {
     /// several, the one that most of them have counts.
     pub(crate) fn hosts_of_shapes(&self) -> Vec<usize> {
         let shapes = self.table.shapes();
+        let with_rows = self.outcomes.iter().flatten().filter_map(|outcome| outcome.rows());
+        if shapes.len() == 1 {
+            return vec![with_rows.filter(|rows| !rows.ids.is_empty()).count()];
+        }
         let mut hosts = vec![0; shapes.len()];
         let mut rows = vec![0usize; shapes.len()];
         for outcome in self.outcomes.iter().flatten() {

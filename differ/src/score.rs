@@ -47,7 +47,8 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
         let impostor = if deviation.almost.is_some() { IMPOSTOR } else { 0.0 };
         let danger = danger + impostor;
         let surprise = known + calibrated(deviation.surprise);
-        let danger = (danger + view.knowledge.weight) * (surprise / surprising).min(1.0);
+        deviation.danger = danger + view.knowledge.weight;
+        let danger = deviation.danger * (surprise / surprising).min(1.0);
         deviation.score = match versions(deviation, views) {
             Some((newer, older)) if newer > older * FEW => (surprise + danger) * EXPLAINED,
             // Some are always late; who is alone with an older version went back.

@@ -1,7 +1,7 @@
 //! One herd, compared: its stories with their scores, and how a story becomes a finding.
 
-use crate::deviation::{Deviation, QueryView, names};
-use crate::finding::{Cells, Finding, FindingId, Part, Suspect};
+use crate::deviation::{Baseline, Deviation, QueryView, names};
+use crate::finding::{Cells, Finding, FindingId, Kind, Part, Suspect};
 use crate::gather::Alike;
 use crate::roster::Roster;
 use crate::{explain, score, story, template};
@@ -66,7 +66,10 @@ impl Story {
     fn of(members: Vec<usize>, deviations: &[Deviation<'_>], herd: usize) -> Self {
         let rows = || members.iter().filter_map(|&n| deviations.get(n));
         let queries: BTreeSet<usize> = rows().map(|deviation| deviation.view).collect();
-        let best = rows().map(|deviation| deviation.score).fold(0.0, f64::max);
+        let mut best = rows().map(|deviation| deviation.score).fold(0.0, f64::max);
+        if splits(rows, queries.len(), herd) {
+            best = rows().map(|deviation| SPLIT + deviation.danger).fold(best, f64::max);
+        }
         let (bits, most) = CORROBORATION;
         let mut score = best + bits * (queries.len().saturating_sub(1)).min(most) as f64;
         // Many rows that a good part of the herd has together are another image, role or release.
@@ -80,6 +83,30 @@ impl Story {
     }
 }
 
+/// Whether the rows split the herd in a way that neither an image nor an upgrade explains: a few rows, new, on just the same hosts, which
+/// are too many to be odd by being few; and some of them show signs of danger. One intruder on a third of a herd looks like this.
+fn splits<'d, 'a: 'd, I: Iterator<Item = &'d Deviation<'a>>>(
+    rows: impl Fn() -> I,
+    queries: usize,
+    herd: usize,
+) -> bool {
+    let hosts = rows().next().map_or(0, |deviation| deviation.hosts.len());
+    let is_new = |deviation: &Deviation<'_>| {
+        deviation.change.kind() == Kind::Added
+            && !matches!(deviation.several, Some(Alike::Everywhere(_)))
+            && deviation.baseline != Some(Baseline::Has)
+    };
+    hosts >= 3
+        && hosts as f64 >= herd as f64 * PART_OF_HERD
+        && rows().map(Deviation::members).sum::<usize>() < MANY_ROWS
+        && rows().all(is_new)
+        && rows().any(|deviation| deviation.signs != 0 && (queries > 1 || deviation.danger >= DANGEROUS))
+}
+
+/// What it is worth that rows split a herd, before what they say about danger.
+const SPLIT: f64 = 4.0;
+/// A single row must be as dangerous as this.
+const DANGEROUS: f64 = 4.0;
 /// From this share on, hosts are a part of the herd and not outliers.
 const PART_OF_HERD: f64 = 0.08;
 /// An intruder leaves fewer rows than another image.

@@ -6,7 +6,8 @@
 //! every host has a command line that no other has, one more says nothing; where one host in the herd has a kernel module that
 //! no other has, that is all the bits there are. This is a p-value over hosts, so that bits mean the same for each kind of rows.
 
-use crate::columns::{Columns, Numbers};
+use crate::attribute::Attribute;
+use crate::columns::{Column, Columns, Numbers};
 use crate::deviation::signs;
 use crate::identity::{Compared, HostIdentities, IdentityId, Told};
 use crate::roster::Asked;
@@ -47,6 +48,8 @@ pub(crate) struct Usual<'a> {
     /// For each thing with several identities: the commonest, and how many hosts have it.
     common: BTreeMap<ThingId, (IdentityId, u32)>,
     attributes: HashMap<(ThingId, u32), Attribute>,
+    /// For each column, the values that at least half of the hosts have.
+    common_values: Vec<Vec<&'a BStr>>,
     values: Vec<Voices>,
     templates: Vec<Voices>,
     template_tails: Vec<Tail>,
@@ -65,28 +68,6 @@ struct Within {
     tails: GroupTails,
     /// For each family, how many bits a value has there on average.
     entropy: Vec<f64>,
-}
-
-/// The values that one thing has in one column, by the voices of the hosts that have them.
-#[derive(Default)]
-struct Attribute {
-    voices: BTreeMap<u32, f64>,
-}
-
-impl Attribute {
-    /// How many hosts have a value as rare as this.
-    fn as_rare_as(&self, value: u32) -> f64 {
-        let of = self.voices.get(&value).copied().unwrap_or_default();
-        self.voices.values().filter(|&&voices| voices <= of + 1e-9).sum()
-    }
-
-    /// How many bits a value has more than one of these has on average.
-    fn beyond_usual(&self, value: u32) -> f64 {
-        let total: f64 = self.voices.values().sum();
-        let own = |voices: f64| (total / voices.max(1e-9)).log2();
-        let usual: f64 = self.voices.values().map(|&voices| voices / total * own(voices)).sum();
-        (own(self.voices.get(&value).copied().unwrap_or_default()) - usual).max(0.0)
-    }
 }
 
 impl<'a> Usual<'a> {
@@ -116,6 +97,7 @@ impl<'a> Usual<'a> {
             present: vec![0; identities],
             common: BTreeMap::new(),
             attributes: HashMap::new(),
+            common_values: Vec::new(),
             values: columns.columns.iter().map(|column| Voices::new(column.values.len())).collect(),
             templates: columns.columns.iter().map(|column| Voices::new(column.templates_len)).collect(),
             template_tails: Vec::new(),
@@ -127,6 +109,7 @@ impl<'a> Usual<'a> {
         };
         usual.number(identities);
         usual.count(&all);
+        usual.find_common();
         usual.tails(&all);
         if compared.can_change() {
             usual.changes(&all);
@@ -293,7 +276,7 @@ impl<'a> Usual<'a> {
                 }
             }
         }
-        let mut attributes: HashMap<(ThingId, u32), Attribute> = HashMap::new();
+        let mut attributes: HashMap<(ThingId, u32), BTreeMap<u32, f64>> = HashMap::new();
         let mut rows_of: HashMap<ThingId, f64> = HashMap::new();
         for (_, has) in numbered(all) {
             rows_of.clear();
@@ -310,12 +293,12 @@ impl<'a> Usual<'a> {
                 for ((column, &value), _) in
                     (0..).zip(self.columns.cells(id)).zip(&self.is_key).filter(|(_, is_key)| !**is_key)
                 {
-                    *attributes.entry((thing, column)).or_default().voices.entry(value).or_default() += voice;
+                    *attributes.entry((thing, column)).or_default().entry(value).or_default() += voice;
                 }
             }
         }
         self.common = common;
-        self.attributes = attributes;
+        self.attributes = attributes.into_iter().map(|(of, voices)| (of, Attribute::of(&voices))).collect();
     }
 
     fn of_things_len(&self) -> usize {
@@ -400,14 +383,16 @@ impl<'a> Usual<'a> {
     }
 
     /// The values of a column that at least half of the hosts have.
-    pub(crate) fn common_values(&self, column: usize) -> impl Iterator<Item = &'a BStr> {
-        let column = self.columns.columns.get(column).zip(self.values.get(column));
-        column.into_iter().flat_map(|(column, voices)| {
-            (0..)
-                .zip(&column.values)
-                .filter(|&(n, _)| voices.hosts(n) * 2 >= self.hosts)
-                .map(|(_, &value)| value)
-        })
+    pub(crate) fn common_values(&self, column: usize) -> &[&'a BStr] {
+        self.common_values.get(column).map_or(&[], Vec::as_slice)
+    }
+
+    fn find_common(&mut self) {
+        let of_column = |(column, voices): (&Column<'a>, &Voices)| {
+            let common = (0..).zip(&column.values).filter(|&(n, _)| voices.hosts(n) * 2 >= self.hosts);
+            common.map(|(_, &value)| value).collect()
+        };
+        self.common_values = self.columns.columns.iter().zip(&self.values).map(of_column).collect();
     }
 
     /// The values that several hosts have, with how many.

@@ -1,5 +1,6 @@
 //! `herdiff accept`: findings that were looked at and are no cause for alarm.
 
+use crate::commands::compare::baselines;
 use crate::commands::scope::find;
 use crate::envelope::IdentityArgs;
 use crate::error::Failure;
@@ -8,6 +9,7 @@ use crate::output::print;
 use crate::screen::escape::escape;
 use crate::{bundle_file, environment};
 use herdiff_differ::{Accepted, Day, Entry, Options};
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -36,11 +38,14 @@ pub(crate) struct Args {
     /// The bundle that has them: checks the ids, and notes what they are
     #[arg(long = "in", value_name = "BUNDLE")]
     bundle: Option<PathBuf>,
+    /// The ids are of `diff` with this baseline, or with the baselines in a directory; may be given again and again
+    #[arg(long, value_name = "BASELINE", requires = "bundle")]
+    baseline: Vec<PathBuf>,
     /// Where they are kept
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
     file: PathBuf,
     /// Show what is accepted
-    #[arg(long, conflicts_with_all = ["ids", "reason", "expires", "bundle"])]
+    #[arg(long, conflicts_with_all = ["ids", "reason", "expires", "bundle", "baseline"])]
     list: bool,
     #[command(flatten)]
     identity: IdentityArgs,
@@ -66,7 +71,16 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let findings = match &args.bundle {
         Some(path) => {
             let bundle = bundle_file::read(path, &args.identity)?;
-            herdiff_differ::outliers(&bundle, &bundle_file::tables()?, &Options::default()).findings
+            let (tables, options) = (bundle_file::tables()?, Options::default());
+            let baselines = baselines(&args.baseline, &args.identity)?;
+            let clean: Vec<_> = baselines.iter().map(|(_, baseline)| baseline).collect();
+            let mut findings = herdiff_differ::outliers_with(&bundle, &clean, &tables, &options).findings;
+            if !clean.is_empty() {
+                let apart = herdiff_differ::diff(&clean, &bundle, &tables, &options).findings;
+                let known: HashSet<_> = findings.iter().map(|finding| finding.id.clone()).collect();
+                findings.extend(apart.into_iter().filter(|finding| !known.contains(&finding.id)));
+            }
+            findings
         }
         None => Vec::new(),
     };

@@ -7,7 +7,7 @@ use crate::envelope::IdentityArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::findings::Selection;
-use crate::output::{Format, count, coverage, findings, json, print, write_line};
+use crate::output::{Format, count, coverage, findings, json, normalisation, print, write_line};
 use crate::screen::escape::escape;
 use crate::screen::{Screen, Style};
 use herdiff_differ::{Options, Report};
@@ -26,6 +26,9 @@ pub(crate) struct OutliersArgs {
     /// Also hold every host against this baseline, or against the baselines in a directory; may be given again and again
     #[arg(long, value_name = "BASELINE")]
     baseline: Vec<PathBuf>,
+    /// Show how rows are compared instead: what is left out, what makes rows one thing, what is masked in values
+    #[arg(long, conflicts_with_all = ["baseline", "why"])]
+    explain_normalisation: bool,
     #[command(flatten)]
     choice: Choice,
 }
@@ -141,6 +144,9 @@ impl std::str::FromStr for FailOn {
 
 pub(crate) fn outliers(args: &OutliersArgs) -> Result<Exit, Failure> {
     let bundle = bundle_file::read(&args.bundle, &args.choice.identity)?;
+    if args.explain_normalisation {
+        return explain(&bundle, args.choice.format);
+    }
     let baselines = baselines(&args.baseline, &args.choice.identity)?;
     let clean: Vec<&Bundle> = baselines.iter().map(|(_, baseline)| baseline).collect();
     let report =
@@ -156,8 +162,27 @@ pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
     finish(&report, &args.choice, &[(&args.target, &target)], &baselines)
 }
 
+fn explain(bundle: &Bundle, format: Format) -> Result<Exit, Failure> {
+    let all = herdiff_differ::normalisation(bundle, &bundle_file::tables()?);
+    let text = match format {
+        Format::Table => Ok(normalisation::table(&all).into_bytes()),
+        Format::Json => json::document(&all),
+        Format::Ndjson => {
+            all.iter().map(json::line).collect::<Result<Vec<_>, _>>().map(|lines| lines.concat())
+        }
+        Format::Csv => {
+            return Err(Failure::usage("how rows are compared is no table").next("--format json, or none"));
+        }
+    };
+    text.and_then(print).map_err(|error| Failure::usage("cannot write the explanation").why(error))?;
+    Ok(Exit::Clean)
+}
+
 /// Baselines as they are named: bundles, and of directories what was promoted there.
-fn baselines(paths: &[PathBuf], identity: &IdentityArgs) -> Result<Vec<(PathBuf, Bundle)>, Failure> {
+pub(crate) fn baselines(
+    paths: &[PathBuf],
+    identity: &IdentityArgs,
+) -> Result<Vec<(PathBuf, Bundle)>, Failure> {
     let mut baselines = Vec::new();
     for path in paths {
         if path.is_dir() {

@@ -6,6 +6,7 @@ pub(crate) mod csv;
 pub(crate) mod findings;
 pub(crate) mod gaps;
 pub(crate) mod json;
+pub(crate) mod normalisation;
 pub(crate) mod rows;
 pub(crate) mod summary;
 

@@ -134,3 +134,27 @@ fn herd_and_baseline_together() {
     let arguments = ["outliers", "sweep.herd", "--baseline", "golden.herd", "--min-score", "0"];
     assert_snapshot!(place.herdiff(&arguments));
 }
+
+#[test]
+fn what_differs_from_a_baseline_can_be_accepted() {
+    let place = place();
+    let mut golden = Fleet::new();
+    golden.visits.truncate(1);
+    golden.write(&place.path("golden.herd"));
+    // On every host: nothing that a herd alone would find.
+    let mut fleet = Fleet::new();
+    for host in 1..=12 {
+        fleet = fleet.row(host, 1, "username=sysd|uid=0|directory=/var/tmp");
+    }
+    fleet.write(&place.path("new.herd"));
+    let output = place.run(&["diff", "golden.herd", "new.herd", "--format", "ndjson"]);
+    let finding: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let id = finding["id"].as_str().unwrap();
+    assert_eq!(
+        code(&place, &format!("accept {id} --in new.herd --reason ours")),
+        2,
+        "no finding of outliers"
+    );
+    assert_eq!(code(&place, &format!("accept {id} --in new.herd --baseline golden.herd --reason ours")), 0);
+    assert_eq!(code(&place, "diff golden.herd new.herd"), 0);
+}

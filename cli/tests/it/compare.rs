@@ -159,3 +159,25 @@ fn everything_behind_a_finding() {
     assert_eq!(place.run(&["outliers", "sweep.herd", "--why", "nonsense"]).status.code(), Some(2));
     assert_eq!(place.run(&["scope", "sweep.herd", "--finding", id]).status.code(), Some(1));
 }
+
+#[test]
+fn how_rows_are_compared() {
+    let place = Place::new();
+    let mut fleet = compromised();
+    for host in 1..=12 {
+        let letter = |n: usize| char::from(b'a' + ((host * 7 + n * n * 3 + n) % 26) as u8);
+        let name: String = (0..8).map(letter).collect();
+        fleet = fleet.row(
+            host,
+            0,
+            &format!("path=/etc/cron.d/job-{host}|command=root /srv/run --spool=/srv/{name}"),
+        );
+    }
+    fleet.write(&place.path("sweep.herd"));
+    assert_snapshot!(place.herdiff(&["outliers", "sweep.herd", "--explain-normalisation"]));
+    let json = place.run(&["outliers", "sweep.herd", "--explain-normalisation", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json[0]["query"], "crontab");
+    let csv = ["outliers", "sweep.herd", "--explain-normalisation", "--format", "csv"];
+    assert_eq!(place.run(&csv).status.code(), Some(2));
+}

@@ -392,3 +392,29 @@ fn in_a_small_herd_danger_counts_in_full_for_what_one_host_alone_has() {
     let danger = |hosts: u32| score(hosts) - f64::from(hosts).log2();
     assert!((danger(4) - danger(6)).abs() < 0.11, "{} {}", danger(4), danger(6));
 }
+
+#[test]
+fn an_intruder_on_a_third_of_the_herd_is_found_and_another_image_is_not() {
+    let mut fleet = Fleet::new(&["crontab", "processes", "users", "kernel_modules"], 30);
+    fleet.all("users", "username=root|uid=0|directory=/root").all("kernel_modules", "name=ext4|status=Live");
+    for host in 0..10 {
+        fleet.row(host, "crontab", "path=/etc/cron.d/x|command=root /var/tmp/.x/upd").row(
+            host,
+            "processes",
+            &format!("pid=66{host}|name=upd|path=/var/tmp/.x/upd|cmdline=upd|on_disk=1|uid=0"),
+        );
+    }
+    for host in 15..25 {
+        fleet.row(host, "users", "username=tss|uid=110|directory=/var/lib/tpm").row(
+            host,
+            "kernel_modules",
+            "name=virtio_rng|status=Live",
+        );
+    }
+    let report = compare(&fleet);
+    assert_eq!(best(&report).hosts.len(), 10);
+    assert_eq!(best(&report).query.as_str(), "crontab");
+    assert!(best(&report).score >= 9.5, "{}", best(&report).score);
+    let image = report.findings.iter().find(|finding| finding.host.as_str() == "web-15").unwrap();
+    assert!(image.score < 7.0, "{}", image.score);
+}

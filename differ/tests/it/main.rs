@@ -6,3 +6,4 @@ mod fleet;
 mod herd;
 mod invariants;
 mod order;
+mod scope;
