@@ -12,6 +12,7 @@ use herdiff_collector::replay::Replay;
 use herdiff_model::bundle::SealedWriter;
 use herdiff_model::sweep::{SweepEnd, SweepFacts};
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// Reads `DIR/<host>/<query>.json`, each file as `osqueryi --json` printed it, and writes a bundle.
 ///
@@ -41,7 +42,7 @@ pub(crate) struct Args {
 const MOST_NOTES: usize = 5;
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let started = environment::now();
+    let (started, clock) = (environment::now(), Instant::now());
     let recipients = args.recipients.read()?;
     let herd = args.herd.as_deref().map(Into::into);
     let replay = Replay::open(&args.directory, herd, Limits::default())
@@ -68,13 +69,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             writer.append(&visit, 0).map_err(unwritable)?;
             summary.count(&visit);
         }
-        let finished = environment::now();
-        let (_, sealed) = writer.finish(SweepEnd { finished, ..SweepEnd::default() }).map_err(unwritable)?;
-        Ok((sealed, finished))
+        let end = SweepEnd { finished: environment::now(), ..SweepEnd::default() };
+        Ok(writer.finish(end).map_err(unwritable)?.1)
     })?;
-    let (sealed, finished) = written.what;
-    summary.took_ms = finished.0.saturating_sub(started.0);
-    print(summary.render(&args.output, written.bytes, sealed.seal, Screen::stdout()))
+    // The wall clock may jump meanwhile.
+    summary.took = clock.elapsed();
+    print(summary.render(&args.output, written.bytes, written.what.seal, Screen::stdout()))
         .map_err(|error| Failure::usage("cannot write the summary").why(error))?;
     Ok(summary.exit())
 }

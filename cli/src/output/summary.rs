@@ -12,6 +12,7 @@ use herdiff_model::outcome::{HostOutcome, HostOutcomeKind};
 use herdiff_model::visit::{Answer, Visit};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// Counted while visits end.
 #[derive(Default)]
@@ -23,7 +24,7 @@ pub(crate) struct Summary {
     left_behind: Vec<String>,
     /// Whether there are hosts to try again.
     unreached: bool,
-    pub(crate) took_ms: u64,
+    pub(crate) took: Duration,
 }
 
 /// More failed hosts are counted; `herdiff show --hosts` has them all.
@@ -78,7 +79,7 @@ impl Summary {
 
     pub(crate) fn render(&self, path: &Path, size: u64, seal: Digest, screen: Screen) -> String {
         let mut out = String::new();
-        let took = self.took_ms as f64 / 1000.0;
+        let took = self.took.as_secs_f64();
         let head =
             format!("{}: {} in {took:.1} s", count(self.hosts, "host"), coverage::outcomes(&self.outcomes));
         out += &screen.paint(if self.failed.is_empty() { Style::Good } else { Style::Strong }, &head);

@@ -23,6 +23,7 @@ use herdiff_model::pack::Pack;
 use opened::Opened;
 use progress::Progress;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     plan.notes.iter().for_each(|note| progress.say(note));
     let config = environment::fit_to_file_limit(plan.config, |note| progress.say(note));
 
-    let started = environment::now();
+    let clock = Instant::now();
     let resumed = opened.resumed;
     let runtime = Runtime::new().map_err(|error| Failure::usage("cannot start the runtime").why(error))?;
     let ended =
@@ -67,7 +68,8 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
         .map_err(|error| Failure::file("write the bundle", &plan.output, &error))?;
     let size = plan.output.metadata().map_or(0, |metadata| metadata.len());
     plan.place.keep()?;
-    summary.took_ms = finished.0.saturating_sub(started.0);
+    // The wall clock may jump meanwhile.
+    summary.took = clock.elapsed();
     print(summary.render(&plan.place.shown(), size, seal, Screen::stdout()))
         .map_err(|error| Failure::usage("cannot write the summary").why(error))?;
     Ok(if ending == Ending::Interrupted { Exit::Interrupted } else { summary.exit() })
