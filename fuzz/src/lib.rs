@@ -1,6 +1,8 @@
-//! The probe's readers by name. The probe is a program and has no public parts, and fuzzing is no reason for it to get
+//! The probe's readers by name; [`outer`] has what comes from elsewhere. The probe is a program and has no public parts, and fuzzing is no reason for it to get
 //! some: its modules are compiled into this crate as they are, with `cfg(fuzzing)`.
 #![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
+
+pub mod outer;
 
 #[path = "../../probe/src/host/mod.rs"]
 mod host;
@@ -31,5 +33,15 @@ pub fn write_seeds() {
         assert!(std::path::Path::new(&source).exists(), "the reader {} has no target {target}", reader.name);
         std::fs::create_dir_all(place.join(&target)).expect("the directory can be made");
         std::fs::write(place.join(target).join("seed"), reader.seed).expect("the seed can be written");
+    }
+    let write = |target: &str, name: String, seed: &[u8]| {
+        std::fs::create_dir_all(place.join(target)).expect("the directory can be made");
+        std::fs::write(place.join(target).join(name), seed).expect("the seed can be written");
+    };
+    for (number, seed) in outer::BUNDLES.iter().enumerate() {
+        write("bundle", format!("seed-{number}"), seed);
+    }
+    for (number, seed) in outer::honest_hosts().iter().enumerate() {
+        write("host_output", format!("seed-{number}"), seed.as_bytes());
     }
 }

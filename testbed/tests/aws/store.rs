@@ -91,7 +91,7 @@ fn write_large_answers(place: &std::path::Path) {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     };
-    for host in 0..24 {
+    for host in 0..10 {
         let rows: Vec<_> = (0..2_000)
             .map(|_| {
                 let noise: String = (0..128).map(|_| format!("{:016x}", word())).collect();
@@ -126,14 +126,14 @@ fn a_large_bundle_goes_there_in_parts_and_is_read_where_it_is_needed() {
     let there = "s3://ir-evidence/large.herd";
     let (code, out, err) = cloud.herdiff(&["import", "answers", "-o", there]);
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains(&format!("bundle  {there}, ")) && !out.contains(", 0 kB"), "{out}");
+    assert!(out.contains(&format!("bundle  {there} (")) && !out.contains("(0 kB)"), "{out}");
     let (code, _, err) = cloud.herdiff(&["import", "answers", "-o", "here.herd"]);
     assert_eq!(code, 0, "{err}");
     let size = std::fs::metadata(cloud.place.path().join("here.herd")).unwrap().len();
-    assert!(size > 2 * (16 << 20), "{size} bytes go in one piece");
+    assert!(size > 16 << 20, "{size} bytes go in one piece");
     let heard = cloud.stand_in.heard();
     let text = String::from_utf8_lossy(&heard);
-    assert!(text.matches("partNumber=").count() >= 5, "it did not go in parts");
+    assert!(text.matches("partNumber=").count() >= 3, "it did not go in parts");
     assert!(text.contains("if-none-match: *"), "it could have been written over");
     let kept = cloud.moto.python(
         "import boto3, json, sys\n\
@@ -142,11 +142,11 @@ fn a_large_bundle_goes_there_in_parts_and_is_read_where_it_is_needed() {
         &[],
     );
     assert_eq!(kept.as_object().unwrap().len(), 1, "parts are left: {kept}");
-    assert!(kept["large.herd"].as_u64().unwrap() > 2 * (16 << 20), "{kept}");
+    assert!(kept["large.herd"].as_u64().unwrap() > 16 << 20, "{kept}");
 
     let before = cloud.stand_in.heard().len();
     let (code, out, err) = cloud.herdiff(&["show", there, "--hosts", "--format", "ndjson"]);
-    assert_eq!((code, out.lines().count()), (0, 24), "{err}");
+    assert_eq!((code, out.lines().count()), (0, 10), "{err}");
     let asked = asked_for(&cloud.stand_in.heard()[before..]);
     assert!((1..=1 << 20).contains(&asked), "{asked} of {size} bytes were fetched to list the hosts");
 
