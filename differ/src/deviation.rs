@@ -148,18 +148,26 @@ impl<'a> Deviation<'a> {
     }
 }
 
-/// Which signs a row shows: bit n is the n-th that is known for its query.
+/// Which signs a row shows that is there: bit n is the n-th that is known for its query. Those that speak of changes are among them
+/// whether it changed or not.
 pub(crate) fn signs(row: Row<'_>, knowledge: &Knowledge) -> u64 {
-    let holds = |sign: &Sign| row.get(sign.column.as_str()).is_some_and(|cell| sign.test.holds(cell));
-    let signs = knowledge.signs.iter().take(64).enumerate();
-    signs.filter(|(_, sign)| !sign.missing && holds(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
+    mask(knowledge, |sign| !sign.missing && sign.holds(|column| row.get(column).map(|cell| -> &[u8] { cell })))
 }
 
 /// Which signs it is that a row is not there.
 pub(crate) fn signs_of_missing(row: Row<'_>, knowledge: &Knowledge) -> u64 {
-    let holds = |sign: &Sign| row.get(sign.column.as_str()).is_some_and(|cell| sign.test.holds(cell));
+    mask(knowledge, |sign| sign.missing && sign.holds(|column| row.get(column).map(|cell| -> &[u8] { cell })))
+}
+
+/// Of all signs those that speak where `before` has become `row`; where there is nothing before, those of rows.
+pub(crate) fn signs_that_speak(row: Row<'_>, before: Option<Row<'_>>, knowledge: &Knowledge) -> u64 {
+    let differs = |column: &str| before.is_some_and(|before| before.get(column) != row.get(column));
+    mask(knowledge, |sign| !sign.changed || differs(sign.when.column.as_str()))
+}
+
+fn mask(knowledge: &Knowledge, is_one: impl Fn(&Sign) -> bool) -> u64 {
     let signs = knowledge.signs.iter().take(64).enumerate();
-    signs.filter(|(_, sign)| sign.missing && holds(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
+    signs.filter(|(_, sign)| is_one(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
 }
 
 /// How many hosts have rows that cannot be compared.

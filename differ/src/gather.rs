@@ -1,6 +1,6 @@
 //! Puts the changes of all hosts together: what happened on many hosts, or many times on one, is one deviation.
 
-use crate::deviation::{Change, Changes, Deviation, HostIndex, QueryView, signs_of_missing};
+use crate::deviation::{Change, Changes, Deviation, HostIndex, QueryView, signs_of_missing, signs_that_speak};
 use crate::finding::{Kind, Prevalence};
 use crate::identity::{Counts, HostIdentities, IdentityId};
 use crate::lookalike;
@@ -147,7 +147,7 @@ impl<'a> Gathering<'_, 'a> {
         // Of what the first host has, the most alarming stands for all; of equals the first.
         let there = event.members.iter().filter_map(|&change| {
             let (row, before) = rows(change, first)?;
-            let signs = self.signs(change, row);
+            let signs = self.signs(change, row, before);
             let (prevalence, surprise) = self.weigh(change, &event);
             let alarm = surprise + self.danger(signs);
             Some(Candidate { change, row, before, signs, prevalence, surprise, alarm })
@@ -215,10 +215,14 @@ impl<'a> Gathering<'_, 'a> {
     }
 
     /// Which signs a row shows. What is missing is dangerous for other reasons than what is there.
-    fn signs(&self, change: Change, row: Row<'_>) -> u64 {
+    fn signs(&self, change: Change, row: Row<'_>, before: Option<Row<'_>>) -> u64 {
+        let knowledge = &self.view.knowledge;
         match change.kind() {
-            Kind::Missing => signs_of_missing(row, &self.view.knowledge),
-            _ => self.usual.signs.get(change.shown().0 as usize).copied().unwrap_or_default(),
+            Kind::Missing => signs_of_missing(row, knowledge),
+            _ => {
+                let shown = self.usual.signs.get(change.shown().0 as usize).copied().unwrap_or_default();
+                shown & signs_that_speak(row, before, knowledge)
+            }
         }
     }
 

@@ -15,6 +15,9 @@ const FLOOR: f64 = 2.0;
 /// That just these hosts, and so many, have several oddities is one cause.
 const TOGETHER: usize = 3;
 
+/// It takes less to belong to such a cause.
+const FLOOR_TOGETHER: f64 = 0.5;
+
 /// Shorter paths name too much.
 const SHORTEST_PATH: usize = 6;
 
@@ -32,11 +35,10 @@ pub(crate) fn stories(deviations: &[Deviation<'_>], views: &[QueryView<'_>]) -> 
         });
     }
     let mut together: HashMap<&[HostIndex], usize> = HashMap::new();
-    for &n in &worth {
-        let Some(deviation) = deviations.get(n).filter(|deviation| deviation.hosts.len() >= TOGETHER) else {
-            continue;
-        };
-        groups.join(*together.entry(&deviation.hosts).or_insert(n), n);
+    for (n, deviation) in deviations.iter().enumerate() {
+        if deviation.hosts.len() >= TOGETHER && deviation.score >= FLOOR_TOGETHER {
+            groups.join(*together.entry(&deviation.hosts).or_insert(n), n);
+        }
     }
     let mut stories: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for n in 0..deviations.len() {

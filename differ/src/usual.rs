@@ -323,6 +323,28 @@ impl<'a> Usual<'a> {
         self.of_families.hosts(family.0)
     }
 
+    /// Signs say the less, the more rows show them: in a list of `/tmp`, that a file is in `/tmp` says nothing. One host has one
+    /// voice.
+    pub(crate) fn weigh_signs(&self, sides: &[&[HostIdentities]], knowledge: &mut Knowledge) {
+        let mut shares = [0.0; 64];
+        let mut hosts = 0.0;
+        for (_, has) in numbered(sides).filter(|(_, has)| !has.rows.is_empty()) {
+            hosts += 1.0;
+            let voice = 1.0 / has.rows.len() as f64;
+            for &(id, _) in &has.rows {
+                let mut mask = self.signs.get(id.0 as usize).copied().unwrap_or_default();
+                while mask != 0 {
+                    let share = shares.get_mut(mask.trailing_zeros() as usize);
+                    share.into_iter().for_each(|share| *share += voice);
+                    mask &= mask - 1;
+                }
+            }
+        }
+        for (sign, share) in knowledge.signs.iter_mut().zip(shares) {
+            sign.bits *= 1.0 - share / f64::max(hosts, 1.0);
+        }
+    }
+
     /// How an identity looks, if `told` hosts could have had it.
     pub(crate) fn look(&self, id: IdentityId, told: u32) -> Look {
         let present = self.present.get(id.0 as usize).copied().unwrap_or_default();
