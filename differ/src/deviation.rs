@@ -4,7 +4,7 @@ use crate::finding::{Kind, Method, Prevalence};
 use crate::gather::Alike;
 use crate::identity::{Compared, HostIdentities, Identities, IdentityId};
 use crate::roster::{Asked, Roster};
-use bstr::BStr;
+use bstr::{BStr, BString};
 use herdiff_model::knowledge::{Knowledge, Sign};
 use herdiff_model::pack::Query;
 use herdiff_model::row::Row;
@@ -114,7 +114,7 @@ pub(crate) struct Deviation<'a> {
     /// Bit n: the row shows the n-th sign that is known for its query.
     pub(crate) signs: u64,
     /// The name that the others have and that this one is almost.
-    pub(crate) almost: Option<&'a BStr>,
+    pub(crate) almost: Option<BString>,
     /// What a baseline says of what is odd in the herd, where there is one that can tell.
     pub(crate) baseline: Option<Baseline>,
     /// In bits: what the herd itself does not explain.

@@ -156,6 +156,7 @@ impl<'a> Gathering<'_, 'a> {
         let others = event.members.iter().zip(&event.first).filter(|&(&other, _)| other != lead.change);
         let others = others.filter_map(|(&other, &host)| rows(other, host)).collect();
         let almost = (lead.change.kind() == Kind::Added).then(|| self.almost(lead.change.shown())).flatten();
+        let almost = almost.map(BStr::to_owned);
         Some(Deviation {
             view: self.place,
             change: lead.change,
@@ -197,15 +198,20 @@ impl<'a> Gathering<'_, 'a> {
         }
     }
 
-    /// The name of something that at least half of the hosts have, where this is almost it.
-    fn almost(&self, id: IdentityId) -> Option<&'a BStr> {
+    /// The name of something that everybody knows or at least half of the hosts have, where this is almost it.
+    fn almost(&self, id: IdentityId) -> Option<&BStr> {
         let columns = self.view.compared.columns();
         let names =
             columns.iter().enumerate().filter(|(_, column)| self.view.compared.key().contains(column));
         let row = self.usual.columns.row(id)?;
+        let well_known = &self.view.knowledge.well_known;
         names.into_iter().find_map(|(at, column)| {
             let own = lookalike::name(row.get(column.as_str())?);
-            let mut known = self.usual.common_values(at).iter().copied();
+            if well_known.iter().any(|name| name.as_bytes() == own) {
+                return None;
+            }
+            let here = self.usual.common_values(at).iter().copied();
+            let mut known = here.chain(well_known.iter().map(|name| name.as_str().into()));
             known.find(|value| lookalike::are_alike(own, lookalike::name(value)))
         })
     }

@@ -58,6 +58,7 @@ enum Token<'a> {
     Gone(&'a BStr),
     User(&'a BStr),
     Process(&'a BStr),
+    Content(&'a BStr),
 }
 
 type Link<'d, 'a> = (&'d [HostIndex], Token<'a>);
@@ -100,7 +101,7 @@ fn named_elsewhere<'d, 'a>(
 ) -> HashSet<Link<'d, 'a>> {
     let mut candidates: HashMap<&BStr, Vec<Link<'d, 'a>>> = HashMap::new();
     for link in links.keys() {
-        if let Token::Path(name) | Token::User(name) = link.1 {
+        if let Token::Path(name) | Token::User(name) | Token::Content(name) = link.1 {
             candidates.entry(name).or_default().push(*link);
         }
     }
@@ -126,9 +127,15 @@ fn each_token<'a>(row: Row<'a>, mut found: impl FnMut(Token<'a>)) {
                 found(Token::Process(cell));
             }
             "username" | "user" if !cell.is_empty() => found(Token::User(cell)),
+            _ if is_digest(cell) => found(Token::Content(cell)),
             _ => paths(cell, |path| found(Token::Path(path))),
         }
     }
+}
+
+/// A digest of a content, in hexadecimal digits: MD5 or longer.
+fn is_digest(cell: &BStr) -> bool {
+    cell.len() >= 32 && cell.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// The absolute paths in a text.

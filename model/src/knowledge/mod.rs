@@ -37,6 +37,8 @@ pub struct Knowledge {
     pub attack: Vec<Attack>,
     /// What makes a row dangerous.
     pub signs: Vec<Sign>,
+    /// Names that impostors come near to, whether the hosts have them or not.
+    pub well_known: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -49,6 +51,7 @@ struct Table {
     weight: f64,
     attack: Vec<Attack>,
     signs: Vec<Sign>,
+    well_known: Vec<String>,
 }
 
 impl Table {
@@ -163,6 +166,7 @@ impl Tables {
             weight: said.weight.or_else(|| first.map(|t| t.weight)).unwrap_or_default(),
             attack: said.attack.clone().or_else(|| first.map(|t| t.attack.clone())).unwrap_or_default(),
             signs: said.signs.clone().or_else(|| first.map(|t| t.signs.clone())).unwrap_or_default(),
+            well_known: first.map(|t| t.well_known.clone()).unwrap_or_default(),
         }
     }
 }
