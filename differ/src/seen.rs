@@ -100,12 +100,15 @@ fn splits<'d, 'a: 'd, I: Iterator<Item = &'d Deviation<'a>>>(
         && hosts as f64 >= herd as f64 * PART_OF_HERD
         && rows().map(Deviation::members).sum::<usize>() < MANY_ROWS
         && rows().all(is_new)
-        && rows().any(|deviation| deviation.danger >= DANGEROUS || (deviation.signs != 0 && queries > 1))
+        && match queries {
+            1 => rows().any(|deviation| deviation.danger >= DANGEROUS),
+            _ => rows().any(|deviation| deviation.signs != 0),
+        }
 }
 
 /// What it is worth that rows split a herd, before what they say about danger.
 const SPLIT: f64 = 4.0;
-/// A single row must be as dangerous as this.
+/// What is of one kind only must be as dangerous as this: a key, a sudo rule. Of several kinds, one must show a sign.
 const DANGEROUS: f64 = 4.0;
 /// From this share on, hosts are a part of the herd and not outliers.
 const PART_OF_HERD: f64 = 0.08;

@@ -332,22 +332,27 @@ impl<'a> Usual<'a> {
         self.of_families.hosts(family.0)
     }
 
-    /// Signs say the less, the more rows show them: in a list of `/tmp`, that a file is in `/tmp` says nothing. One host has one
-    /// voice.
+    /// Signs say the less, the more rows show them: in a list of `/tmp`, that a file is in `/tmp` says nothing. The host in the middle
+    /// decides, so that a few can neither make a sign worthless nor save it.
     pub(crate) fn weigh_signs(&self, sides: &[&[HostIdentities]], knowledge: &mut Knowledge) {
-        let mut shares = [0.0; 64];
-        let mut hosts = 0.0;
-        for (_, has) in numbered(sides).filter(|(_, has)| !has.rows.is_empty()) {
-            hosts += 1.0;
-            let voice = 1.0 / has.rows.len() as f64;
+        let mut shares: Vec<Vec<f64>> = vec![Vec::new(); knowledge.signs.len().min(64)];
+        let mut showing = vec![0u32; shares.len()];
+        for (_, has) in numbered(sides).filter(|(_, has)| has.told != Told::Nothing) {
+            showing.fill(0);
             for &(id, _) in &has.rows {
                 let shown = self.signs.get(id.0 as usize).copied().unwrap_or_default();
-                bits_of(shown).for_each(|n| shares.get_mut(n).into_iter().for_each(|share| *share += voice));
+                bits_of(shown).for_each(|n| showing.get_mut(n).into_iter().for_each(|rows| *rows += 1));
+            }
+            for (shares, &rows) in shares.iter_mut().zip(&showing) {
+                // One row, as root among those with its rights, is no rule yet.
+                let is_rule = (f64::from(rows) / RULE).min(1.0);
+                shares.push(f64::from(rows) / has.rows.len().max(1) as f64 * is_rule);
             }
         }
         // Those that speak of changes say nothing about rows that did not change.
-        for (sign, share) in knowledge.signs.iter_mut().zip(shares).filter(|(sign, _)| !sign.changed) {
-            sign.bits *= 1.0 - share / f64::max(hosts, 1.0);
+        for (sign, mut shares) in knowledge.signs.iter_mut().zip(shares).filter(|(sign, _)| !sign.changed) {
+            shares.sort_by(f64::total_cmp);
+            sign.bits *= 1.0 - shares.get(shares.len() / 2).copied().unwrap_or_default();
         }
     }
 
@@ -448,6 +453,9 @@ fn alarming(knowledge: &Knowledge) -> u64 {
     let own = signs.filter(|(_, sign)| sign.bits >= ALARMING && !sign.changed && !sign.missing);
     own.fold(0, |mask, (n, _)| mask | 1 << n)
 }
+
+/// So many rows of one host that show a sign are the rule there.
+const RULE: f64 = 5.0;
 
 /// From so many bits on a sign speaks of danger.
 const ALARMING: f64 = 2.0;
