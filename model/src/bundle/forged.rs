@@ -2,7 +2,9 @@
 //! accidents; what is tried here stands behind them.
 
 use super::frame::{FrameKind, FrameReader, FrameWriter, PREAMBLE};
-use super::wire::{FramePayload, HostPayload, IndexPayload, LastPayload, SweepPayload, VisitPayload};
+use super::wire::{
+    FramePayload, HostPayload, IndexPayload, LastPayload, RunPayload, SweepPayload, VisitPayload,
+};
 use super::{
     Archive, Bundle, BundleError, BundleWriter, Digest, Part, SealedWriter, codec, content, prove, read,
     verify, verify_content,
@@ -31,24 +33,24 @@ fn visits() -> Vec<Visit> {
     (0..130).map(visit).collect()
 }
 
-fn pack() -> Pack {
+pub(super) fn pack() -> Pack {
     Pack::of_names(["files".into()])
 }
 
 /// A frame as it is written: what it is, and its payload.
-struct Piece {
-    kind: FrameKind,
-    packed: codec::Packed,
+pub(super) struct Piece {
+    pub(super) kind: FrameKind,
+    pub(super) packed: codec::Packed,
 }
 
 impl Piece {
-    fn of(kind: FrameKind, value: &impl serde::Serialize) -> Self {
+    pub(super) fn of(kind: FrameKind, value: &impl serde::Serialize) -> Self {
         Self { kind, packed: codec::pack(value).unwrap() }
     }
 }
 
 /// The frames of a file, and its index.
-fn taken_apart(file: &[u8]) -> (Vec<Piece>, Option<IndexPayload>) {
+pub(super) fn taken_apart(file: &[u8]) -> (Vec<Piece>, Option<IndexPayload>) {
     let mut source = file;
     let preamble = read::preamble(&mut source).unwrap();
     let mut frames = FrameReader::after(preamble, source);
@@ -66,7 +68,7 @@ fn taken_apart(file: &[u8]) -> (Vec<Piece>, Option<IndexPayload>) {
 }
 
 /// Writes frames with their right digests, and an index that has them too where `told` is set.
-fn put_together(file: &[u8], pieces: &[Piece], index: Option<(IndexPayload, bool)>) -> Vec<u8> {
+pub(super) fn put_together(file: &[u8], pieces: &[Piece], index: Option<(IndexPayload, bool)>) -> Vec<u8> {
     let tag = file[PREAMBLE - 4..PREAMBLE].try_into().unwrap();
     let mut frames = FrameWriter::start(Vec::new(), tag).unwrap();
     let written: Vec<_> =
@@ -106,7 +108,7 @@ fn forged(told: bool, lie: impl FnOnce(&mut Vec<Piece>, &mut IndexPayload)) -> V
     put_together(&whole, &pieces, Some((index, told)))
 }
 
-fn why<T>(result: Result<T, BundleError>) -> String {
+pub(super) fn why<T>(result: Result<T, BundleError>) -> String {
     match result {
         Err(BundleError::Damaged { why, .. }) => why,
         Err(other) => panic!("{other}"),
@@ -114,7 +116,7 @@ fn why<T>(result: Result<T, BundleError>) -> String {
     }
 }
 
-fn opened(file: &[u8]) -> Result<Archive<Cursor<&[u8]>>, BundleError> {
+pub(super) fn opened(file: &[u8]) -> Result<Archive<Cursor<&[u8]>>, BundleError> {
     Archive::open(Cursor::new(file)).map(|archive| archive.unwrap())
 }
 
@@ -264,7 +266,7 @@ fn a_merged_bundle_is_not_gone_on_with() {
     let part = Part { facts: SweepFacts::default(), end: None, seal: None };
     let writer = SealedWriter::start(Vec::new(), &SweepFacts::default(), &pack(), &[part]).unwrap();
     std::fs::write(&path, writer.finish(SweepEnd::default()).unwrap().0).unwrap();
-    assert!(matches!(BundleWriter::resume(&path), Err(BundleError::Merged)));
+    assert!(matches!(BundleWriter::resume(&path, |_| SweepFacts::default()), Err(BundleError::Merged)));
 }
 
 #[test]
@@ -275,4 +277,75 @@ fn a_payload_is_as_long_as_it_says_and_holds_nothing_else() {
     assert!(codec::unpack::<u64>(&packed.bytes, packed.unpacked + 1).unwrap_err().contains("length"));
     let more = codec::pack(&(7u64, 8u64)).unwrap();
     assert!(codec::unpack::<u64>(&more.bytes, more.unpacked).unwrap_err().contains("more"));
+}
+
+/// A journal of two runs, with a host in each, after something was done to its frames.
+fn of_runs(lie: impl FnOnce(&mut Vec<Piece>)) -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("x.herd");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = BundleWriter::start(file, &SweepFacts::default(), &pack()).unwrap();
+    writer.append(&visits()[0]).unwrap();
+    drop(writer);
+    let (mut writer, _) = BundleWriter::resume(&path, |_| SweepFacts::default()).unwrap();
+    writer.append(&visits()[1]).unwrap();
+    writer.finish(crate::sweep::UnixMillis(9), false).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let (mut pieces, _) = taken_apart(&whole);
+    assert_eq!(pieces.iter().map(|piece| piece.kind as u8).collect::<Vec<_>>(), [1, 1, 2, 9, 2, 3]);
+    lie(&mut pieces);
+    let file = put_together(&whole, &pieces, None);
+    std::fs::write(&path, &file).unwrap();
+    (place, path, file)
+}
+
+#[test]
+fn a_journal_that_lies_about_its_runs_is_refused_in_every_way_of_reading() {
+    assert!(Bundle::read(&*of_runs(|_| {}).2).is_ok());
+    fn another<T: serde::Serialize + serde::de::DeserializeOwned>(
+        piece: &mut Piece,
+        lie: impl FnOnce(&mut T),
+    ) {
+        let mut payload: T = codec::unpack(&piece.packed.bytes, piece.packed.unpacked).unwrap();
+        lie(&mut payload);
+        *piece = Piece::of(piece.kind, &payload);
+    }
+    type Lie = fn(&mut Vec<Piece>);
+    let other_run = "it is of another run of the sweep than should follow";
+    let other_host = "it is of another run of the sweep than those around it";
+    let lies: [(Lie, &str); 4] = [
+        (|pieces| another(&mut pieces[3], |run: &mut RunPayload| run.number = 2), other_run),
+        (|pieces| another(&mut pieces[3], |run: &mut RunPayload| run.number = 0), other_run),
+        (|pieces| another(&mut pieces[4], |visit: &mut VisitPayload| visit.host.part = 0), other_host),
+        (|pieces| another(&mut pieces[2], |visit: &mut VisitPayload| visit.host.part = 1), other_host),
+    ];
+    for (lie, told) in lies {
+        let (_place, path, file) = of_runs(lie);
+        assert_eq!(why(Bundle::read(&*file)), told);
+        assert_eq!(why(verify(Cursor::new(&file))), told);
+        assert_eq!(why(super::seal(&path)), told);
+        assert_eq!(why(BundleWriter::resume(&path, |_| SweepFacts::default())), told);
+        assert_eq!(std::fs::read(&path).unwrap(), file);
+    }
+    // Behind its end nothing comes, in whatever way it is read.
+    let (_place, path, file) = of_runs(|pieces| pieces.swap(4, 5));
+    assert!(
+        Bundle::read(&*file).is_err() && verify(Cursor::new(&file)).is_err() && super::seal(&path).is_err()
+    );
+    let behind = "it has no place behind the end of the sweep";
+    assert_eq!(why(BundleWriter::resume(&path, |_| SweepFacts::default())), behind);
+    assert_eq!(std::fs::read(&path).unwrap(), file);
+}
+
+#[test]
+fn a_sweep_that_is_of_several_has_no_runs() {
+    let (_place, _, file) = of_runs(|pieces| {
+        for piece in pieces.iter_mut().take(2) {
+            let mut sweep: SweepPayload = codec::unpack(&piece.packed.bytes, piece.packed.unpacked).unwrap();
+            let part = Part { facts: SweepFacts::default(), end: None, seal: None };
+            sweep.parts.push((&part).into());
+            *piece = Piece::of(piece.kind, &sweep);
+        }
+    });
+    assert_eq!(why(Bundle::read(&*file)), "nobody can go on with a sweep that is of several");
 }

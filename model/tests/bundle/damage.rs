@@ -81,7 +81,7 @@ fn no_cut_of_a_sealed_bundle_goes_unnoticed() {
 
 #[test]
 fn whatever_byte_is_changed_what_is_saved_is_true() {
-    for whole in [written(), sealed()] {
+    for whole in [written(), sealed(), crate::runs::journal()] {
         let truth = Bundle::read(&*whole).unwrap();
         for position in 0..whole.len() {
             let mut damaged = whole.clone();

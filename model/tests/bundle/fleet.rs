@@ -54,6 +54,12 @@ pub(crate) fn facts() -> SweepFacts {
     SweepFacts { tool: "herdiff test".into(), started: UnixMillis(7), targets: 3, ..SweepFacts::default() }
 }
 
+/// Of a run that goes on with the sweep.
+pub(crate) fn another() -> SweepFacts {
+    let operator = "ada@ops".into();
+    SweepFacts { operator, started: UnixMillis(11), targets: 1, ..facts() }
+}
+
 /// As a sweep leaves it.
 pub(crate) fn written() -> Vec<u8> {
     let mut writer = BundleWriter::start(Vec::new(), &facts(), &Pack::parse(PACK).unwrap()).unwrap();
