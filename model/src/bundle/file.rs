@@ -189,3 +189,27 @@ impl Drop for Beside {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::Pack;
+    use crate::sweep::UnixMillis;
+
+    #[test]
+    fn what_was_sealed_is_compared_with_what_was_written() {
+        let pack = Pack::of_names(["users".into()]);
+        let journal = |operator: &str| {
+            let facts = SweepFacts { operator: operator.into(), ..SweepFacts::default() };
+            let writer = BundleWriter::start(Vec::new(), &facts, &pack).unwrap();
+            writer.finish(UnixMillis(9), false).unwrap().0
+        };
+        let (one, other) = (journal("ada"), journal("bob"));
+        let mut runs = runs_of(&*one).unwrap();
+        assert!(seal_journal(&*one, &runs, &tempfile::tempfile().unwrap()).is_ok());
+        // As where the file became another one between two looks at it.
+        runs.begin(None, runs_of(&*other).unwrap().sweep().facts.clone());
+        let error = seal_journal(&*one, &runs, &tempfile::tempfile().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("what was sealed is not what was written"), "{error}");
+    }
+}

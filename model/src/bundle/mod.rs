@@ -15,6 +15,8 @@ mod file;
 #[cfg(test)]
 mod forged;
 #[cfg(test)]
+mod forged_journal;
+#[cfg(test)]
 mod forged_rows;
 mod frame;
 mod index;

@@ -34,7 +34,8 @@ fn a_sealed_bundle_says_what_the_journal_says_under_the_same_seal() {
         let distinct = |bundle: &Bundle| bundle.tables.iter().map(|table| table.len()).collect::<Vec<_>>();
         assert_eq!(distinct(&bundle), distinct(&from_journal), "each row once, also over blocks");
         for file in [&journal, &bytes] {
-            assert_eq!(verify(Cursor::new(file)).unwrap().hosts, hosts as u64);
+            let verified = verify(Cursor::new(file)).unwrap();
+            assert_eq!((verified.hosts, verified.bytes), (hosts as u64, file.len() as u64));
             assert_eq!(verify_content(Cursor::new(file)).unwrap(), [] as [&str; 0]);
         }
     }

@@ -428,6 +428,59 @@ mod tests {
         }
     }
 
+    /// Whether something that was put together by hand is read.
+    fn is_read<T>(write: impl FnOnce(&mut Output), read: impl FnOnce(&mut Input<'_>) -> Option<T>) -> bool {
+        let mut output = Output::new(&Squeezer::new().unwrap());
+        write(&mut output);
+        let packed = output.packed();
+        read(&mut Input::new(&packed.bytes, packed.unpacked as u32)).is_some()
+    }
+
+    #[test]
+    fn what_no_writer_writes_is_refused() {
+        let hex = |count: usize| {
+            let write = |output: &mut Output| {
+                [1, 4].into_iter().for_each(|number| output.number(number));
+                output.stream(&[0xab; 12]).unwrap();
+            };
+            is_read(write, |input| text::decode(input, count, 1 << 20, &(0..count)))
+        };
+        assert!(hex(3) && !hex(2) && !hex(4), "digests that are left, or missing");
+        let front = |count: usize| {
+            let write = |output: &mut Output| text::encode(&[b"one", b"only", b"other"], output).unwrap();
+            is_read(write, |input| text::decode(input, count, 1 << 20, &(0..count)))
+        };
+        assert!(front(3) && !front(2) && !front(4), "texts that are left, or missing");
+        let numbers = |lengths: &[u8], bits: &[u8]| {
+            let write = |output: &mut Output| {
+                [0, 0].into_iter().for_each(|number| output.number(number));
+                [lengths, bits].into_iter().for_each(|bytes| output.stream(bytes).unwrap());
+            };
+            is_read(write, |input| decode_numbers(input, 2, &[]))
+        };
+        assert!(numbers(&[1, 3], &[0b11]) && numbers(&[0, 1], &[]));
+        assert!(!numbers(&[1, 3], &[0b111]) && !numbers(&[1, 3], &[0b11, 0]), "bits that are left");
+        assert!(
+            !numbers(&[1, 10], &[0b11]) && !numbers(&[1, 65], &[0; 9]),
+            "bits that are missing, or too many"
+        );
+        assert!(!numbers(&[1, 1, 1], &[]) && !numbers(&[1], &[]), "numbers that are left, or missing");
+        let index = |plane: &[u8]| {
+            is_read(|output| output.stream(plane).unwrap(), |input| decode_index(input, 3, 2, &(0..3)))
+        };
+        assert!(index(&[0, 1, 0]) && !index(&[0, 2, 0]), "a value that there is not");
+        assert!(!index(&[0, 1]) && !index(&[0, 1, 0, 0]), "rows that are left, or missing");
+        let guided = |cells: &[&'static [u8]]| {
+            let column = || Column::new(cells.to_vec());
+            let write = |output: &mut Output| {
+                output.number(1);
+                encode_values(&column(), output).unwrap();
+            };
+            is_read(write, |input| decode(input, 1, cells.len(), 1 << 20, &(0..cells.len())))
+        };
+        assert!(guided(&[b"a", b"b"]) && !guided(&[b"a", b"a"]), "a guide that tells nothing apart");
+    }
+
     #[test]
     fn many_different_values_have_indexes_of_several_bytes() {
         let rows: Vec<Vec<Vec<u8>>> = (0..1500u32)
