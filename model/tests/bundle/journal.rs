@@ -1,6 +1,6 @@
 //! Journals: what goes in comes out, no damage goes unnoticed, and a killed sweep goes on.
 
-use crate::fleet::{PACK, another, facts, frames, told, told_visits, visits, written};
+use crate::fleet::{PACK, another, facts, frames, told, told_visit, told_visits, visits, written};
 use herdiff_model::bundle::{Bundle, BundleError, BundleWriter, Ending};
 use herdiff_model::pack::Pack;
 use herdiff_model::sweep::{SweepEnd, SweepFacts, UnixMillis};
@@ -158,6 +158,11 @@ fn every_version_that_was_ever_written_can_be_read() {
     }
     assert_eq!(seal(journal_of_runs), "075a604ae13b99d468a6f023014de3e23a71a723ed1817cf1628af374792bb02");
     assert_eq!(seal(sealed_of_runs), seal(journal_of_runs));
+    // Every form of a column: what reader and writer changed together would still be another format.
+    let forms = &include_bytes!("../fixtures/format-1.0-columns.herd")[..];
+    let bundle = Bundle::read(forms).unwrap();
+    assert_eq!(told_visits(&bundle), crate::fleet::forms().iter().map(told_visit).collect::<Vec<_>>());
+    assert_eq!(seal(forms), "b3138bb03633d6a5db1abf47cb8c251ee468ddb02e10125f66ccd50742e3d521");
     // What stands for a content stands for it for ever: signatures are made of it.
     assert_eq!(seal(journal), "0ccce04b06014d154d31380f113e0665ccafc7ee71f882acc3701509aa7b4aaf");
     assert_eq!(seal(sealed), seal(journal));
@@ -171,6 +176,8 @@ fn write_fixtures() {
     std::fs::write(path, crate::runs::journal()).unwrap();
     std::fs::write("tests/fixtures/format-1.0-runs-journal.herd", crate::runs::journal()).unwrap();
     herdiff_model::bundle::seal(path).unwrap();
+    let forms = crate::fleet::sealed_of(&crate::fleet::forms()).0;
+    std::fs::write("tests/fixtures/format-1.0-columns.herd", forms).unwrap();
 }
 
 #[test]
