@@ -197,7 +197,7 @@ pub(crate) fn forms() -> Vec<Visit> {
         }
         let mut common = RowBatch::new(&["kind".into(), "path".into()]);
         common.push(&["everywhere", "/bin/sh"]);
-        if host % 9 > 0 {
+        if !host.is_multiple_of(9) {
             common.push(&["on most", "/bin/su"]);
         }
         if host % 9 == 4 {
