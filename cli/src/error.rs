@@ -51,6 +51,9 @@ impl Failure {
             BundleError::TooOld { .. } => {
                 failure.next("`herdiff merge OLD -o NEW` writes what is in it in the format of this version")
             }
+            BundleError::Io(error) if error.kind() == std::io::ErrorKind::NotSeekable => {
+                failure.next("this needs to go back and forth in it: save it to a file first")
+            }
             BundleError::Io(error) if herdiff_envelope::is_damage(error) => envelope::damaged(failure),
             BundleError::TooNew { .. }
             | BundleError::InUse

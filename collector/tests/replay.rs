@@ -211,8 +211,8 @@ fn a_differential_log_gives_the_state_at_its_end() {
     assert_eq!(said, ["web-1 0 ok: mallory,9 root,0", "web-2 0 ok: bob,8 …"]);
     assert_eq!(notes, [] as [&str; 0]);
     // A new epoch starts with everything that is there.
-    let restarted =
-        log.concat() + &line("web-1", "pack_it_users", 30, 0, "added", r#"{"uid":"0","name":"root"}"#);
+    let restarted = line("web-1", "pack_it_users", 30, 0, "added", r#"{"uid":"0","name":"root"}"#);
+    let restarted = log.concat() + &restarted.replace(r#""epoch":0"#, r#""epoch":1"#);
     write(place.path(), &[("osqueryd.results.log", &restarted)]);
     assert_eq!(states(place.path()).0, ["web-1 0 ok: root,0", "web-2 0 ok: bob,8 …"]);
     assert_eq!(
@@ -220,6 +220,28 @@ fn a_differential_log_gives_the_state_at_its_end() {
         states(place.path()).0,
         "a file by itself"
     );
+}
+
+#[test]
+fn a_counter_that_starts_anew_within_an_epoch_makes_nothing_absent() {
+    let place = tempfile::tempdir().unwrap();
+    let user = |time, counter, action: &str, uid: u32| {
+        line("web-1", "users", time, counter, action, &format!(r#"{{"uid":"{uid}"}}"#))
+    };
+    let known = user(10, 0, "added", 0) + &user(10, 0, "added", 1);
+    let state = |log: &str| {
+        write(place.path(), &[("osqueryd.results.log", log)]);
+        states(place.path()).0.remove(0)
+    };
+    assert_eq!(state(&known), "web-1 0 ok: 0 1");
+    // osqueryd lost its memory and tells everything, or (before 5.8) its query is another one and it tells what changed.
+    assert_eq!(state(&(known.clone() + &user(20, 0, "added", 2))), "web-1 0 ok: 2 …");
+    // A row that went was there before, so this is no beginning, line by line or all at once.
+    let changed = user(20, 0, "removed", 1) + &user(20, 0, "added", 2);
+    assert_eq!(state(&(known.clone() + &changed)), "web-1 0 ok: 0 2");
+    let batch = r#"{"name":"users","hostIdentifier":"web-1","unixTime":20,"epoch":0,"counter":0,"diffResults":{"removed":[{"uid":"1"}],"added":[{"uid":"2"}]}}"#;
+    assert_eq!(state(&(known + batch)), "web-1 0 ok: 0 2");
+    assert_eq!(state(batch), "web-1 0 ok: 2 …");
 }
 
 #[test]

@@ -150,8 +150,12 @@ fn a_byte_that_was_changed_is_noticed_and_nothing_wrong_is_read() {
                 let error = reader.read_to_end(&mut back).unwrap_err();
                 assert!(is_damage(&error), "changed at {at}: {error:?}");
                 assert!(back.len() < plain.len() && plain.starts_with(&back), "changed at {at}");
-                // And it stays so.
+                // And it stays so, also where other pieces are whole.
                 assert!(is_damage(&reader.read(&mut [0; 8]).unwrap_err()));
+                for place in [0, PIECE as u64 * 2] {
+                    let read = reader.seek(SeekFrom::Start(place)).and_then(|_| reader.read(&mut [0; 8]));
+                    assert!(is_damage(&read.unwrap_err()), "changed at {at}, read at {place}");
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::stored::Stored;
 use crate::text::{Odd, push_json};
-use herdiff_model::bundle::{Ending, HostEntry};
+use herdiff_model::bundle::{Ending, HostEntry, Part};
 use herdiff_model::outcome::QueryOutcome;
 use herdiff_model::row::Row;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub(crate) fn sweep(stored: &Stored) -> Value {
         Ending::Whole { end, seal } => (Some(end.finished.0), Some(end.interrupted), Some(seal.to_string())),
         Ending::Open { .. } => (None, None, None),
     };
-    json!({
+    let mut said = json!({
         "tool": facts.tool,
         "operator": facts.operator,
         "transport": facts.transport,
@@ -24,19 +24,42 @@ pub(crate) fn sweep(stored: &Stored) -> Value {
         "interrupted": interrupted,
         "targets": facts.targets,
         "seal": seal,
+    });
+    if let (Value::Object(said), parts @ [_, ..]) = (&mut said, stored.parts()) {
+        said.insert("parts".into(), parts.iter().map(part).collect());
+    }
+    said
+}
+
+/// One of the sweeps that were merged, or of the runs of a sweep that was gone on with.
+fn part(part: &Part) -> Value {
+    json!({
+        "tool": part.facts.tool,
+        "operator": part.facts.operator,
+        "transport": part.facts.transport,
+        "inventory": part.facts.inventory,
+        "started_ms": part.facts.started.0,
+        "finished_ms": part.end.map(|end| end.finished.0),
+        "interrupted": part.end.map(|end| end.interrupted),
+        "targets": part.facts.targets,
+        "seal": part.seal.map(|seal| seal.to_string()),
     })
 }
 
-/// How a visit ended, with its receipt.
-pub(crate) fn visit(visit: &HostEntry) -> Value {
-    json!({
+/// How a visit ended, with its receipt, and where there are parts which of them it is from.
+pub(crate) fn visit(stored: &Stored, visit: &HostEntry) -> Value {
+    let mut said = json!({
         "host": visit.host.as_str(),
         "herd": visit.herd.as_str(),
         "outcome": visit.outcome.kind.code(),
         "phase": visit.outcome.phase.map(|phase| phase.code()),
         "detail": visit.outcome.detail,
         "receipt": visit.receipt,
-    })
+    });
+    if let (Value::Object(said), [_, ..]) = (&mut said, stored.parts()) {
+        said.insert("part".into(), visit.part.into());
+    }
+    said
 }
 
 /// How a query ended on one visit.

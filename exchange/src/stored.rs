@@ -3,7 +3,7 @@
 //! Of a sealed bundle only the index is read at first, and each query when it is asked for. A bundle of another form can
 //! only be read whole.
 
-use herdiff_model::bundle::{Archive, Bundle, BundleError, Ending, HostEntry, QueryAnswers, is_sealed};
+use herdiff_model::bundle::{Archive, Bundle, BundleError, Ending, HostEntry, Part, QueryAnswers, is_sealed};
 use herdiff_model::outcome::{QueryOutcome, RowSet};
 use herdiff_model::pack::Pack;
 use herdiff_model::snapshot::QueryId;
@@ -25,6 +25,7 @@ type Readable = Archive<BufReader<Box<dyn Source>>>;
 struct Inner {
     facts: SweepFacts,
     pack: Pack,
+    parts: Vec<Part>,
     ending: Ending,
     visits: Vec<HostEntry>,
     /// What was read of each query, and not let go.
@@ -67,6 +68,7 @@ impl Stored {
             let pack = archive.pack().clone();
             return Ok(Self(Arc::new(Inner {
                 facts: archive.facts().clone(),
+                parts: archive.parts().to_vec(),
                 ending: Ending::Whole { end: archive.end(), seal: archive.seal() },
                 visits,
                 answers: pack.queries().iter().map(|_| Mutex::default()).collect(),
@@ -92,7 +94,7 @@ impl Stored {
                 herd: snapshot.herd,
                 outcome: snapshot.outcome,
                 receipt: snapshot.receipt,
-                part: 0,
+                part: snapshot.part,
                 answered,
             });
         }
@@ -102,6 +104,7 @@ impl Stored {
         Self(Arc::new(Inner {
             facts: bundle.facts,
             pack: bundle.pack,
+            parts: bundle.parts,
             ending: bundle.ending,
             visits,
             answers: answers.collect(),
@@ -118,6 +121,11 @@ impl Stored {
     /// What was asked.
     pub fn pack(&self) -> &Pack {
         &self.0.pack
+    }
+
+    /// The sweeps that were merged into it, or the runs of a sweep that was gone on with; none where it is of one run.
+    pub fn parts(&self) -> &[Part] {
+        &self.0.parts
     }
 
     /// Whether it is complete.

@@ -55,7 +55,15 @@ pub(crate) enum Odd {
 pub(crate) fn push_json(out: &mut Vec<u8>, bytes: &[u8], odd: Odd) {
     out.push(b'"');
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
+        let mut rest = chunk.valid();
+        // What needs nothing is nearly everything, and is taken in one piece.
+        while let Some(at) =
+            rest.bytes().position(|byte| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\'))
+        {
+            let (plain, behind) = rest.split_at(at);
+            out.extend_from_slice(plain.as_bytes());
+            let Some(c) = behind.chars().next() else { break };
+            rest = behind.get(c.len_utf8()..).unwrap_or_default();
             match c {
                 '"' => out.extend_from_slice(b"\\\""),
                 '\\' => out.extend_from_slice(b"\\\\"),
@@ -70,6 +78,7 @@ pub(crate) fn push_json(out: &mut Vec<u8>, bytes: &[u8], odd: Odd) {
                 c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
+        out.extend_from_slice(rest.as_bytes());
         match odd {
             Odd::Kept => out.extend_from_slice(chunk.invalid()),
             Odd::Replaced if !chunk.invalid().is_empty() => out.extend_from_slice("\u{fffd}".as_bytes()),

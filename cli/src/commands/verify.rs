@@ -9,7 +9,7 @@ use crate::screen::escape::escape;
 use crate::{bundle_file, bundle_output, environment};
 use herdiff_exchange::Source;
 use herdiff_model::bundle::{
-    Archive, BundleError, Ending, Proof, Recovered, Verified, prove, recover, verify, verify_content,
+    Archive, BundleError, Ending, Lost, Proof, Recovered, Verified, prove, recover, verify, verify_content,
 };
 use herdiff_model::sweep::SweepFacts;
 use serde_json::json;
@@ -244,14 +244,26 @@ fn saved_report(path: &Path, output: &Path, saved: &Recovered) -> String {
     if saved.damage.is_empty() {
         out += &format!("{}: nothing is damaged\n", escape(path.as_os_str().as_encoded_bytes()));
     }
-    for lost in saved.lost.iter().take(MOST) {
-        let queries = [("lost", &lost.queries), ("partly lost", &lost.partly)];
+    // Hosts that follow each other have often lost the same: what is damaged was of all of them.
+    let alike: Vec<&[Lost]> =
+        saved.lost.chunk_by(|a, b| (&a.queries, &a.partly) == (&b.queries, &b.partly)).collect();
+    for lost in alike.iter().take(MOST) {
+        let Some(first) = lost.first() else { continue };
+        let queries = [("lost", &first.queries), ("partly lost", &first.partly)];
         let queries = queries.into_iter().filter(|(_, queries)| !queries.is_empty());
         let told: Vec<String> =
             queries.map(|(how, queries)| format!("{how}: {}", queries.join(", "))).collect();
-        out += &format!("{}  {}\n", escape(&lost.host), escape(told.join("; ")));
+        let hosts = match lost.len() {
+            1 => escape(&first.host),
+            hosts => format!("{} and {}", escape(&first.host), count(hosts - 1, "more host")),
+        };
+        out += &format!("{hosts}  {}\n", escape(told.join("; ")));
     }
-    if let Some(more) = saved.lost.len().checked_sub(MOST).filter(|&more| more > 0) {
+    if let Some(more) = alike
+        .get(MOST..)
+        .map(|more| more.iter().map(|lost| lost.len()).sum::<usize>())
+        .filter(|&more| more > 0)
+    {
         out += &format!("and {}\n", count(more, "more host"));
     }
     if saved.nameless > 0 {

@@ -9,13 +9,19 @@ use std::io::{self, Write};
 /// One value on one line.
 pub(crate) fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(&mut bytes, Harmless(CompactFormatter)))?;
-    bytes.push(b'\n');
+    push_line(value, &mut bytes)?;
     Ok(bytes)
 }
 
+/// The same behind others.
+pub(crate) fn push_line(value: &impl Serialize, lines: &mut Vec<u8>) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *lines, Harmless(CompactFormatter)))?;
+    lines.push(b'\n');
+    Ok(())
+}
+
 /// One value over several lines.
-pub(crate) fn document(value: &impl Serialize) -> io::Result<Vec<u8>> {
+pub(crate) fn document(value: &(impl Serialize + ?Sized)) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut bytes, Harmless(PrettyFormatter::new())))?;
     bytes.push(b'\n');
@@ -48,6 +54,10 @@ impl<F: Formatter> Formatter for Harmless<F> {
     );
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // Nearly always: letters, digits and signs of ASCII.
+        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some((at, harmful)) = rest.char_indices().find(|&(_, c)| is_harmful(c)) {
             let (before, after) = rest.split_at(at);

@@ -7,6 +7,7 @@ use crate::screen::table::Table;
 use bstr::ByteSlice;
 use herdiff_model::name::{HostName, QueryName};
 use herdiff_model::row::Row;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeSet;
 use std::io;
 
@@ -20,9 +21,11 @@ pub(crate) struct Placed<'a> {
 pub(crate) fn render(rows: &[Placed<'_>], format: Format, screen: Screen) -> io::Result<Vec<u8>> {
     match format {
         Format::Table => Ok(table(rows, screen).into_bytes()),
-        Format::Json => json::document(&rows.iter().map(object).collect::<Vec<_>>()),
+        Format::Json => json::document(rows),
         Format::Ndjson => {
-            Ok(rows.iter().map(|row| json::line(&object(row))).collect::<io::Result<Vec<_>>>()?.concat())
+            let mut lines = Vec::new();
+            rows.iter().try_for_each(|row| json::push_line(row, &mut lines))?;
+            Ok(lines)
         }
         Format::Csv => {
             let columns = columns(rows);
@@ -45,13 +48,23 @@ fn columns<'a>(rows: &[Placed<'a>]) -> Vec<&'a str> {
     all.into_iter().collect()
 }
 
-fn object(placed: &Placed<'_>) -> serde_json::Value {
-    let cells = placed.row.iter().map(|(column, cell)| (column.to_string(), cell.to_str_lossy().into()));
-    serde_json::json!({
-        "host": placed.host.as_str(),
-        "query": placed.query.as_str(),
-        "row": cells.collect::<serde_json::Map<_, _>>(),
-    })
+/// One object: its host, its query, and its cells by their columns.
+impl Serialize for Placed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(3))?;
+        object.serialize_entry("host", self.host.as_str())?;
+        object.serialize_entry("query", self.query.as_str())?;
+        object.serialize_entry("row", &Cells(self.row))?;
+        object.end()
+    }
+}
+
+struct Cells<'a>(Row<'a>);
+
+impl Serialize for Cells<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(column, cell)| (column.as_str(), cell.to_str_lossy())))
+    }
 }
 
 /// One table a query, as their columns differ.

@@ -208,6 +208,16 @@ fn a_stopped_sweep_goes_on_where_it_was() {
     let shown = place.run(&["show", "x.herd", "--format", "json"]);
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!((&shown["outcomes"]["refused"], &shown["complete"]), (&4.into(), &true.into()), "{shown}");
+    // Who went on with it is told beside who began it.
+    let runs = shown["runs"].as_array().unwrap();
+    let of = |run: usize| (&runs[run]["complete"], &runs[run]["targets"], &runs[run]["snapshots"]);
+    assert_eq!(
+        (runs.len(), of(0), of(1)),
+        (2, (&false.into(), &4.into(), &2.into()), (&true.into(), &2.into(), &2.into())),
+        "{shown}"
+    );
+    assert_eq!((&runs[1]["operator"], &runs[1]["tool"]), (&shown["operator"], &shown["tool"]));
+    assert!(runs[1]["started_ms"].as_u64() >= runs[0]["started_ms"].as_u64());
     // Once more: nothing is missing.
     let output = place.run(&["collect", "-i", "fleet.ini", "--resume", "x.herd", "-u", "ada"]);
     assert!(told(&output).contains("4 hosts done before, 0 hosts to visit"), "{}", told(&output));

@@ -7,6 +7,7 @@ mod collect;
 mod compare;
 mod encrypt;
 mod export;
+mod import;
 mod pack;
 mod query;
 mod show;

@@ -59,7 +59,8 @@ struct Difference {
     removed: Vec<Map<String, Value>>,
 }
 
-/// A list of rows; versions of osquery before 3 write an empty one as an empty text.
+/// A list of rows. Versions of osquery before 3.2 write an empty one as an empty text: the property trees of Boost, which wrote their
+/// logs, do not tell the two apart.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum List {
@@ -182,13 +183,20 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_a_list_too_as_older_versions_write_it() {
+    fn nothing_is_a_list_too_as_versions_before_3_2_write_it() {
         let line =
             |rest: &str| change(&format!(r#"{{"name":"q","hostIdentifier":"h","unixTime":7,{rest}}}"#));
         assert_eq!(line(r#""action":"snapshot","snapshot":"""#), Change::Snapshot(Vec::new()));
         assert_eq!(line(r#""action":"snapshot","snapshot":[]"#), Change::Snapshot(Vec::new()));
-        let gone = Change::Difference { added: Vec::new(), removed: vec![br#"{"a":"1"}"#.to_vec()] };
-        assert_eq!(line(r#""diffResults":{"added":"","removed":[{"a":"1"}]}"#), gone);
+        let row = || vec![br#"{"a":"1"}"#.to_vec()];
+        let (gone, came) = ((Vec::new(), row()), (row(), Vec::new()));
+        let difference = |(added, removed)| Change::Difference { added, removed };
+        assert_eq!(line(r#""diffResults":{"added":"","removed":[{"a":"1"}]}"#), difference(gone));
+        // And their numbers as texts.
+        assert_eq!(
+            line(r#""diffResults":{"removed":"","added":[{"a":"1"}]},"epoch":"0","counter":"7""#),
+            difference(came)
+        );
         let other = r#"{"name":"q","hostIdentifier":"h","action":"snapshot","snapshot":"x"}"#;
         assert!(parse(other.as_bytes()).0.is_err());
     }

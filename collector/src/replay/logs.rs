@@ -40,15 +40,35 @@ struct State {
     count: usize,
     time: u64,
     run: Option<Run>,
-    /// Whether the rows that were there when the log began are known.
-    from_the_start: bool,
+    beginning: Beginning,
     cut: bool,
 }
 
+/// Whether the rows are known that were there before the lines that were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Beginning {
+    #[default]
+    Unknown,
+    /// A run that tells everything was read.
+    Known,
+    /// A run was read that tells everything or only what changed, depending on osquery's version.
+    Doubtful,
+}
+
 impl State {
-    fn clear(&mut self) {
+    fn clear(&mut self, beginning: Beginning) {
         self.rows.clear();
-        (self.count, self.from_the_start, self.cut) = (0, true, false);
+        (self.count, self.beginning, self.cut) = (0, beginning, false);
+    }
+
+    /// What is to be made of a run whose counter is 0 and which comes after `self.run`.
+    ///
+    /// It tells everything. But before osquery 5.8 the counter also started anew, within one epoch, where a query got another
+    /// statement, and with every run of a query over events: then only what changed follows. Nothing in the log tells these
+    /// from an osqueryd that lost its memory, so what is known of the rows before it is let go, and nothing counts as absent.
+    fn start_anew(&mut self, run: Run) {
+        let within_an_epoch = self.run.is_some_and(|before| before.epoch == run.epoch);
+        self.clear(if within_an_epoch { Beginning::Doubtful } else { Beginning::Known });
     }
 }
 
@@ -148,20 +168,20 @@ impl Logs {
         let rows = &mut self.rows;
         match line.change {
             Change::Snapshot(snapshot) => {
-                state.clear();
+                state.clear(Beginning::Known);
                 snapshot.into_iter().for_each(|row| add(rows, state, row, limits));
             }
             Change::SnapshotRow(row) => {
                 if other_run {
-                    state.clear();
+                    state.clear(Beginning::Known);
                 }
                 add(rows, state, row, limits);
             }
             Change::Difference { added, removed } => {
-                // The first run of an epoch tells everything.
-                let first = line.run.is_some_and(|run| run.counter == 0);
-                if first && (state.run != line.run || state.time != line.time) {
-                    state.clear();
+                // Where rows went there were rows before: then it does not tell everything, whatever its counter says.
+                let first = line.run.filter(|run| run.counter == 0 && removed.is_empty());
+                if let Some(run) = first.filter(|_| other_run) {
+                    state.start_anew(run);
                 }
                 removed.into_iter().for_each(|row| remove(state, &row));
                 added.into_iter().for_each(|row| add(rows, state, row, limits));
@@ -231,11 +251,17 @@ impl State {
             json.extend_from_slice(row);
         }
         json.push(b']');
-        let unread = (!self.from_the_start).then(|| Unread {
-            what: "the log before its first line".into(),
-            why: "it does not start with a run that tells everything".into(),
-            count: 1,
-        });
+        let unread = |what: &str, why: &str| Some(Unread { what: what.into(), why: why.into(), count: 1 });
+        let unread = match self.beginning {
+            Beginning::Known => None,
+            Beginning::Unknown => {
+                unread("the log before its first line", "it does not start with a run that tells everything")
+            }
+            Beginning::Doubtful => unread(
+                "rows from before the counter started anew",
+                "it did so within one epoch, which before osquery 5.8 was not always with everything",
+            ),
+        };
         let mut answer = read_objects(&json, limits, unread.into_iter().collect());
         if let (Answer::Rows { cut, .. }, true) = (&mut answer, self.cut) {
             *cut = Some("rows".into());

@@ -59,7 +59,7 @@ pub(super) fn write(stored: &Stored, directory: &Path, job: &Job<'_>) -> Result<
         stored.forget(id);
     }
     for ((visit, name), queries) in stored.visits().iter().zip(&directories).zip(said) {
-        let mut told_of_visit = facts::visit(visit);
+        let mut told_of_visit = facts::visit(stored, visit);
         insert(&mut told_of_visit, json!({"directory": name, "queries": queries}));
         line(&mut told, &told_of_visit)?;
     }

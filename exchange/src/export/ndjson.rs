@@ -12,7 +12,7 @@ pub(super) fn write(stored: &Stored, to: &mut dyn Write, job: &Job<'_>) -> Resul
     line(to, "sweep", facts::sweep(stored))?;
     let visits = stored.visits().len();
     for visit in stored.visits() {
-        line(to, "host", facts::visit(visit))?;
+        line(to, "host", facts::visit(stored, visit))?;
     }
     let all = visits * stored.pack().queries().len();
     let mut buffer = Vec::new();

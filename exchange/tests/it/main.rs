@@ -6,5 +6,7 @@
     reason = "a test stops where its ground is missing"
 )]
 
+mod export;
 mod fleet;
+mod place;
 mod query;

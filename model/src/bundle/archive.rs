@@ -4,6 +4,7 @@ use super::frame::{Frame, FrameKind, FrameReader, Next, OVERHEAD, PREAMBLE, Tag,
 use super::index::Index;
 use super::proof::Proof;
 use super::seal::{TRAILER_LENGTH, read_trailer};
+use super::segment::About;
 use super::unseal::{self, Budget, QueryRows};
 use super::wire::{FramePayload, HostPayload};
 use super::{Bundle, BundleError, Digest, Ending, Part, content, merkle, read};
@@ -15,6 +16,7 @@ use crate::snapshot::{QueryId, Receipt};
 use crate::sweep::{SweepEnd, SweepFacts};
 use crate::visit::{Answer, Visit};
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 
 /// A sealed bundle of which only the index was read.
 pub struct Archive<R> {
@@ -176,10 +178,60 @@ impl<R: Read + Seek> Archive<R> {
                 _ => segments.push(frame),
             }
         }
-        let missing = BundleError::Damaged { frame: 0, offset: 0, why: format!("host {host} is nowhere") };
-        let (part, mut visit) = about.ok_or(missing)?;
+        let (part, mut visit) = about.ok_or_else(|| missing(host))?;
         unseal::fill(&mut visit, host, &segments, &Budget::of_file(self.length))?;
         Ok(Some((visit, part)))
+    }
+
+    /// Calls `take` with every host, its rows and which part it is from, in the order of the bundle. In memory are the rows of a group
+    /// of hosts at a time.
+    pub fn each_visit(
+        &mut self,
+        mut take: impl FnMut(Visit, u32) -> Result<(), BundleError>,
+    ) -> Result<(), BundleError> {
+        let (queries, all) = (self.pack.queries().len(), self.index.hosts.len());
+        let groups = self.index.frames.iter().filter(|frame| frame.kind == FrameKind::Hosts as u8);
+        let groups: Vec<Range<u32>> =
+            groups.map(|frame| frame.first..frame.first.saturating_add(frame.hosts)).collect();
+        let mut next = 0;
+        for group in groups {
+            let (mut hosts, mut segments) = (None, vec![Vec::new(); queries]);
+            let about = |frame: &FramePayload| {
+                frame.first < group.end && group.start < frame.first.saturating_add(frame.hosts)
+            };
+            for frame in self.read(|frame| frame.is_of_hosts() && about(frame))? {
+                if frame.kind == FrameKind::Hosts {
+                    hosts = Some(frame);
+                    continue;
+                }
+                match About::of(&frame).and_then(|about| segments.get_mut(about.query as usize)) {
+                    Some(query) => query.push(frame),
+                    None => return Err(frame.damaged("it is about no query of the pack")),
+                }
+            }
+            let frame = hosts.ok_or_else(|| missing(next))?;
+            let (first, hosts) = unseal::hosts(&frame, queries)?;
+            if first != next {
+                return Err(frame.damaged("its hosts do not follow those before"));
+            }
+            let rows = unseal::queries(&segments, all, &Budget::of_file(self.length))?;
+            for (number, host) in (first..).zip(hosts) {
+                let part = host.part;
+                let mut visit = visit_of(&frame, host)?;
+                for (answer, rows) in visit.answers.iter_mut().zip(&rows) {
+                    let ids = rows.ids.get(number as usize).map_or(&[][..], Vec::as_slice);
+                    match answer {
+                        Answer::Rows { batches, .. } => *batches = rows.table.batches(ids),
+                        // A query without rows has none.
+                        Answer::Failed(_) if ids.is_empty() => {}
+                        Answer::Failed(_) => return Err(frame.damaged("hosts and rows do not fit together")),
+                    }
+                }
+                next = number + 1;
+                take(visit, part)?;
+            }
+        }
+        if next as usize == all { Ok(()) } else { Err(missing(next)) }
     }
 
     /// A bundle of one host, with all its visits; of none where it is not there.
@@ -311,10 +363,17 @@ fn visit_of(frame: &Frame, host: HostPayload) -> Result<Visit, BundleError> {
     host.visit().ok_or_else(|| frame.damaged("it has an outcome that is not known"))
 }
 
+fn missing(host: u32) -> BundleError {
+    BundleError::Damaged { frame: 0, offset: 0, why: format!("host {host} is nowhere") }
+}
+
 impl FramePayload {
+    fn is_of_hosts(&self) -> bool {
+        (FrameKind::Hosts as u8..=FrameKind::Own as u8).contains(&self.kind)
+    }
+
     fn concerns(&self, host: u32) -> bool {
-        let of_hosts = FrameKind::Hosts as u8..=FrameKind::Own as u8;
-        of_hosts.contains(&self.kind) && (self.first..self.first.saturating_add(self.hosts)).contains(&host)
+        self.is_of_hosts() && (self.first..self.first.saturating_add(self.hosts)).contains(&host)
     }
 }
 

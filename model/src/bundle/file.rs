@@ -2,8 +2,11 @@
 //! opens files.
 
 use super::frame::{FrameKind, FrameReader};
+use super::runs::{Runs, are_runs};
 use super::seal::{Sealed, SealedWriter};
-use super::{Archive, Bundle, BundleError, BundleWriter, Ending, Resumed, content, read};
+use super::wire::{EndPayload, LastPayload};
+use super::{Archive, BundleError, BundleWriter, Ending, Resumed, read};
+use crate::sweep::SweepFacts;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -14,26 +17,56 @@ impl BundleWriter<File> {
     /// Goes on with a bundle whose sweep was killed or interrupted: an unfinished last frame is cut off, nothing whole is
     /// ever damaged. Also says which hosts it has, with how each visit ended. A sealed bundle becomes a journal again.
     ///
+    /// `facts` are those of the run that goes on with it, made when it is known what is there. They are written with the first thing
+    /// that is added.
+    ///
     /// The file is locked: who resumes it twice at a time is told so.
-    pub fn resume(path: &Path) -> Result<(Self, Resumed), BundleError> {
+    pub fn resume(
+        path: &Path,
+        facts: impl FnOnce(&Resumed) -> SweepFacts,
+    ) -> Result<(Self, Resumed), BundleError> {
         let file = open(path)?;
-        if Archive::open(&file)?.is_none() {
-            return Self::resume_journal(file);
-        }
-        let bundle = Bundle::read(rewound(&file)?)?;
-        if !bundle.parts.is_empty() {
-            return Err(BundleError::Merged);
-        }
+        let Some(mut archive) = Archive::open(rewound(&file)?)? else {
+            return Self::resume_journal(file, facts);
+        };
         let beside = Beside::create(path, &file)?;
-        let mut journal = BundleWriter::start(&beside.file, &bundle.facts, &bundle.pack)?;
-        for visit in (0..bundle.snapshots.len()).filter_map(|number| bundle.visit(number)) {
-            journal.append(&visit)?;
-        }
-        drop(journal);
+        unseal(&mut archive, &beside.file)?;
         let journal = open(&beside.path)?;
         beside.replace(path)?;
-        Self::resume_journal(journal)
+        Self::resume_journal(journal, facts)
     }
+}
+
+/// Writes what a sealed bundle says as the journal that it was. In memory are the rows of a group of hosts.
+fn unseal(archive: &mut Archive<BufReader<&File>>, sink: &File) -> Result<(), BundleError> {
+    let parts = archive.parts().to_vec();
+    if !parts.is_empty() && !are_runs(archive.facts(), &parts) {
+        return Err(BundleError::Merged);
+    }
+    let other = |why: &str| BundleError::Damaged { frame: 0, offset: 0, why: why.into() };
+    let mut journal = BundleWriter::start(sink, archive.facts(), archive.pack())?;
+    // The run that is being written, and how many there are.
+    let (mut run, runs) = (0, parts.len().max(1) as u32);
+    let mut begin = |journal: &mut BundleWriter<&File>, wanted: u32| -> Result<(), BundleError> {
+        while run < wanted {
+            let (before, next) = (parts.get(run as usize), parts.get(run as usize + 1));
+            let Some((before, next)) = before.zip(next) else { break };
+            journal.go_on(before.end.map(EndPayload::from), (&next.facts).into())?;
+            run += 1;
+        }
+        if run == wanted { Ok(()) } else { Err(other("its hosts do not stand in the order of its runs")) }
+    };
+    archive.each_visit(|visit, part| {
+        begin(&mut journal, part)?;
+        journal.append(&visit).map_err(BundleError::from)
+    })?;
+    begin(&mut journal, runs - 1)?;
+    let end = archive.end();
+    let (_, seal) = journal.finish(end.finished, end.interrupted)?;
+    if seal != archive.seal() {
+        return Err(other("the rows of its hosts are not those that its seal stands for"));
+    }
+    Ok(())
 }
 
 /// Opens a bundle to write to it, if nobody else does.
@@ -60,30 +93,48 @@ pub fn seal(path: &Path) -> Result<Sealed, BundleError> {
         return Ok(Sealed { seal: archive.seal(), file: archive.file_digest() });
     }
     let beside = Beside::create(path, &file)?;
-    let sealed = seal_journal(rewound(&file)?, &beside.file)?;
+    let runs = runs_of(rewound(&file)?)?;
+    let sealed = seal_journal(rewound(&file)?, &runs, &beside.file)?;
     beside.replace(path)?;
     Ok(sealed)
 }
 
-fn seal_journal(mut source: impl Read, sink: &File) -> Result<Sealed, BundleError> {
+/// All runs of a journal: a sealed bundle tells them before its hosts.
+fn runs_of(mut source: impl Read) -> Result<Runs, BundleError> {
+    let preamble = read::preamble(&mut source)?;
+    let mut frames = FrameReader::after(preamble, source);
+    let (_, payload, _) = read::sweep(&mut frames)?;
+    let mut runs = Runs::of(payload);
+    while let Some(frame) = frames.next()? {
+        match frame.kind {
+            FrameKind::Run => runs.read(&frame)?,
+            FrameKind::End => runs.end(&read::payload::<LastPayload>(&frame)?.end),
+            _ => {}
+        }
+    }
+    Ok(runs)
+}
+
+fn seal_journal(mut source: impl Read, all: &Runs, sink: &File) -> Result<Sealed, BundleError> {
     let preamble = read::preamble(&mut source)?;
     let mut frames = FrameReader::after(preamble, source);
     let (first, payload, pack) = read::sweep(&mut frames)?;
-    let of_sweep = content::of_sweep(&payload)?;
-    let mut writer = SealedWriter::start(sink, &payload.facts.into(), &pack, &[])?;
+    let mut runs = Runs::of(payload);
+    let mut writer = SealedWriter::start(sink, &runs.sweep().facts.clone().into(), &pack, &all.parts())?;
     let mut leaves = Vec::new();
     while let Some(frame) = frames.next()? {
         match frame.kind {
             FrameKind::Sweep if frame.payload == first.payload => {}
             FrameKind::Visit => {
-                let (visit, leaf) = read::visit(&frame, pack.queries().len())?;
-                if writer.append(&visit, 0)? != leaf {
+                let (visit, leaf) = read::visit(&frame, pack.queries().len(), runs.current())?;
+                if writer.append(&visit, runs.current())? != leaf {
                     return Err(frame.damaged("its rows are not those that its digest stands for"));
                 }
                 leaves.push(leaf);
             }
+            FrameKind::Run => runs.read(&frame)?,
             FrameKind::End => {
-                let Ending::Whole { end, seal } = read::end(&frame, of_sweep, &leaves)? else { continue };
+                let Ending::Whole { end, seal } = read::end(&frame, &mut runs, &leaves)? else { continue };
                 let (_, sealed) = writer.finish(end)?;
                 if sealed.seal != seal {
                     return Err(frame.damaged("what was sealed is not what was written"));
@@ -136,5 +187,29 @@ impl Drop for Beside {
         if !self.path.as_os_str().is_empty() {
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::Pack;
+    use crate::sweep::UnixMillis;
+
+    #[test]
+    fn what_was_sealed_is_compared_with_what_was_written() {
+        let pack = Pack::of_names(["users".into()]);
+        let journal = |operator: &str| {
+            let facts = SweepFacts { operator: operator.into(), ..SweepFacts::default() };
+            let writer = BundleWriter::start(Vec::new(), &facts, &pack).unwrap();
+            writer.finish(UnixMillis(9), false).unwrap().0
+        };
+        let (one, other) = (journal("ada"), journal("bob"));
+        let mut runs = runs_of(&*one).unwrap();
+        assert!(seal_journal(&*one, &runs, &tempfile::tempfile().unwrap()).is_ok());
+        // As where the file became another one between two looks at it.
+        runs.begin(None, runs_of(&*other).unwrap().sweep().facts.clone());
+        let error = seal_journal(&*one, &runs, &tempfile::tempfile().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("what was sealed is not what was written"), "{error}");
     }
 }

@@ -15,7 +15,7 @@ use crate::sweep::{SweepEnd, SweepFacts};
 use crate::visit::{Answer, Visit};
 use std::io::Cursor;
 
-fn visits() -> Vec<Visit> {
+pub(super) fn visits() -> Vec<Visit> {
     let visit = |n: u32| {
         let mut batch = RowBatch::new(&["name".into(), "size".into()]);
         batch.push(&["everywhere", "1"]);
@@ -31,24 +31,24 @@ fn visits() -> Vec<Visit> {
     (0..130).map(visit).collect()
 }
 
-fn pack() -> Pack {
+pub(super) fn pack() -> Pack {
     Pack::of_names(["files".into()])
 }
 
 /// A frame as it is written: what it is, and its payload.
-struct Piece {
-    kind: FrameKind,
-    packed: codec::Packed,
+pub(super) struct Piece {
+    pub(super) kind: FrameKind,
+    pub(super) packed: codec::Packed,
 }
 
 impl Piece {
-    fn of(kind: FrameKind, value: &impl serde::Serialize) -> Self {
+    pub(super) fn of(kind: FrameKind, value: &impl serde::Serialize) -> Self {
         Self { kind, packed: codec::pack(value).unwrap() }
     }
 }
 
 /// The frames of a file, and its index.
-fn taken_apart(file: &[u8]) -> (Vec<Piece>, Option<IndexPayload>) {
+pub(super) fn taken_apart(file: &[u8]) -> (Vec<Piece>, Option<IndexPayload>) {
     let mut source = file;
     let preamble = read::preamble(&mut source).unwrap();
     let mut frames = FrameReader::after(preamble, source);
@@ -66,7 +66,7 @@ fn taken_apart(file: &[u8]) -> (Vec<Piece>, Option<IndexPayload>) {
 }
 
 /// Writes frames with their right digests, and an index that has them too where `told` is set.
-fn put_together(file: &[u8], pieces: &[Piece], index: Option<(IndexPayload, bool)>) -> Vec<u8> {
+pub(super) fn put_together(file: &[u8], pieces: &[Piece], index: Option<(IndexPayload, bool)>) -> Vec<u8> {
     let tag = file[PREAMBLE - 4..PREAMBLE].try_into().unwrap();
     let mut frames = FrameWriter::start(Vec::new(), tag).unwrap();
     let written: Vec<_> =
@@ -91,7 +91,7 @@ fn sealed() -> Vec<u8> {
     writer.finish(SweepEnd::default()).unwrap().0
 }
 
-fn journal() -> Vec<u8> {
+pub(super) fn journal() -> Vec<u8> {
     let mut writer = BundleWriter::start(Vec::new(), &SweepFacts::default(), &pack()).unwrap();
     visits().iter().take(3).for_each(|visit| writer.append(visit).unwrap());
     writer.finish(crate::sweep::UnixMillis(9), false).unwrap().0
@@ -106,7 +106,7 @@ fn forged(told: bool, lie: impl FnOnce(&mut Vec<Piece>, &mut IndexPayload)) -> V
     put_together(&whole, &pieces, Some((index, told)))
 }
 
-fn why<T>(result: Result<T, BundleError>) -> String {
+pub(super) fn why<T>(result: Result<T, BundleError>) -> String {
     match result {
         Err(BundleError::Damaged { why, .. }) => why,
         Err(other) => panic!("{other}"),
@@ -114,7 +114,7 @@ fn why<T>(result: Result<T, BundleError>) -> String {
     }
 }
 
-fn opened(file: &[u8]) -> Result<Archive<Cursor<&[u8]>>, BundleError> {
+pub(super) fn opened(file: &[u8]) -> Result<Archive<Cursor<&[u8]>>, BundleError> {
     Archive::open(Cursor::new(file)).map(|archive| archive.unwrap())
 }
 
@@ -264,7 +264,7 @@ fn a_merged_bundle_is_not_gone_on_with() {
     let part = Part { facts: SweepFacts::default(), end: None, seal: None };
     let writer = SealedWriter::start(Vec::new(), &SweepFacts::default(), &pack(), &[part]).unwrap();
     std::fs::write(&path, writer.finish(SweepEnd::default()).unwrap().0).unwrap();
-    assert!(matches!(BundleWriter::resume(&path), Err(BundleError::Merged)));
+    assert!(matches!(BundleWriter::resume(&path, |_| SweepFacts::default()), Err(BundleError::Merged)));
 }
 
 #[test]
@@ -275,4 +275,27 @@ fn a_payload_is_as_long_as_it_says_and_holds_nothing_else() {
     assert!(codec::unpack::<u64>(&packed.bytes, packed.unpacked + 1).unwrap_err().contains("length"));
     let more = codec::pack(&(7u64, 8u64)).unwrap();
     assert!(codec::unpack::<u64>(&more.bytes, more.unpacked).unwrap_err().contains("more"));
+}
+
+#[test]
+fn a_second_sweep_or_a_segment_in_a_journal_is_refused() {
+    let place = "it has no place here";
+    let other = SweepFacts { operator: "mallory".into(), ..SweepFacts::default() };
+    let file = forged(true, |pieces, _| {
+        let last = pieces.iter().rposition(|piece| piece.kind == FrameKind::Sealed).unwrap();
+        pieces[last] = Piece::of(FrameKind::Sealed, &SweepPayload::of(&other, &pack()));
+    });
+    let journal_with = |at: usize, piece: Piece| {
+        let whole = journal();
+        let (mut pieces, _) = taken_apart(&whole);
+        pieces[at] = piece;
+        put_together(&whole, &pieces, None)
+    };
+    let sweep = journal_with(1, Piece::of(FrameKind::Sweep, &SweepPayload::of(&other, &pack())));
+    let hosts = journal_with(2, Piece::of(FrameKind::Hosts, &(0u32, Vec::<HostPayload>::new())));
+    let segment = journal_with(2, Piece { kind: FrameKind::Own, packed: codec::pack(&0u8).unwrap() });
+    for file in [file, sweep, hosts, segment] {
+        assert_eq!(why(Bundle::read(&*file)), place);
+        assert_eq!(why(verify(Cursor::new(&file))), place);
+    }
 }

@@ -24,12 +24,14 @@ pub(super) enum FrameKind {
     Index = 7,
     /// Sealed: what was swept.
     Sealed = 8,
+    /// Journal: somebody went on with the sweep.
+    Run = 9,
 }
 
 impl FrameKind {
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
         use FrameKind as Kind;
-        let journal = [Kind::Sweep, Kind::Visit, Kind::End];
+        let journal = [Kind::Sweep, Kind::Visit, Kind::End, Kind::Run];
         let sealed = [Kind::Hosts, Kind::Common, Kind::Own, Kind::Index, Kind::Sealed];
         journal.into_iter().chain(sealed).find(|&kind| kind as u8 == byte)
     }

@@ -3,8 +3,9 @@
 
 use super::codec;
 use super::frame::{FrameKind, FrameReader, FrameWriter, Tag};
+use super::runs::Runs;
 use super::scan::{Found, Scanner};
-use super::wire::{EndPayload, LastPayload, SweepPayload, VisitPayload};
+use super::wire::{EndPayload, FactsPayload, LastPayload, RunPayload, SweepPayload, VisitPayload};
 use super::{BundleError, Digest, content, read};
 use crate::name::{HerdName, HostName};
 use crate::outcome::HostOutcome;
@@ -17,17 +18,19 @@ use std::io::{self, BufReader, Seek, SeekFrom, Write};
 /// Takes in visits and writes a frame for each.
 pub struct BundleWriter<W> {
     frames: FrameWriter<W>,
-    sweep: Digest,
+    runs: Runs,
+    /// Who goes on with the sweep: told before the first thing that is added, as who adds nothing has not gone on with it.
+    next: Option<(Option<EndPayload>, FactsPayload)>,
     queries: usize,
     leaves: Vec<Digest>,
-    /// Host and herd of the last frame.
+    /// Host and herd of the last frame, where that is of a host.
     last: Option<(String, String)>,
 }
 
 /// What an unfinished bundle already has.
 #[derive(Clone, Debug)]
 pub struct Resumed {
-    /// The facts of the sweep that is resumed.
+    /// The facts of the sweep that is resumed, as it was begun.
     pub facts: SweepFacts,
     /// What it asked.
     pub pack: Pack,
@@ -61,8 +64,8 @@ impl<W: Write> BundleWriter<W> {
         let packed = codec::pack(&payload)?;
         frames.write(FrameKind::Sweep, &packed)?;
         frames.write(FrameKind::Sweep, &packed)?;
-        let (sweep, queries) = (content::of_sweep(&payload)?, payload.queries.len());
-        Ok(Self { frames, sweep, queries, leaves: Vec::new(), last: None })
+        let queries = payload.queries.len();
+        Ok(Self { frames, runs: Runs::of(payload), next: None, queries, leaves: Vec::new(), last: None })
     }
 
     /// Adds a host. Answers beyond the queries of the pack have no place and are an error.
@@ -70,19 +73,38 @@ impl<W: Write> BundleWriter<W> {
         if visit.answers.len() != self.queries {
             return Err(io::Error::other("a visit must have one answer for each query of the pack"));
         }
+        self.begin_run()?;
         let leaf = content::of_visit(visit)?;
-        let payload = VisitPayload::of(visit, leaf.0, self.last.take());
+        let payload = VisitPayload::of(visit, self.runs.current(), leaf.0, self.last.take());
         self.frames.write(FrameKind::Visit, &codec::pack(&payload)?)?;
         self.last = Some((visit.host.to_string(), visit.herd.to_string()));
         self.leaves.push(leaf);
         Ok(())
     }
 
+    /// What is added from here on is of another run of the sweep. `ended` is how the one before did, if it was not killed.
+    pub(super) fn go_on(&mut self, ended: Option<EndPayload>, facts: FactsPayload) -> io::Result<()> {
+        self.begin_run()?;
+        self.next = Some((ended, facts));
+        Ok(())
+    }
+
+    fn begin_run(&mut self) -> io::Result<()> {
+        let Some((ended, facts)) = self.next.take() else { return Ok(()) };
+        let number = self.runs.next()?;
+        let payload = RunPayload { before: self.last.take(), number, ended, facts };
+        self.frames.write(FrameKind::Run, &codec::pack(&payload)?)?;
+        self.runs.begin(payload.ended, payload.facts);
+        Ok(())
+    }
+
     /// Ends the bundle. The digest stands for all that it says.
     pub fn finish(mut self, finished: UnixMillis, interrupted: bool) -> io::Result<(W, Digest)> {
+        self.begin_run()?;
         let hosts = self.leaves.len() as u64;
         let end = EndPayload::from(SweepEnd { finished, interrupted, hosts });
-        let seal = content::seal(self.sweep, &end, &self.leaves)?;
+        self.runs.end(&end);
+        let seal = content::seal(self.runs.digest()?, &end, &self.leaves)?;
         self.frames
             .write(FrameKind::End, &codec::pack(&LastPayload { before: self.last, end, seal: seal.0 })?)?;
         Ok((self.frames.into_inner(), seal))
@@ -91,14 +113,21 @@ impl<W: Write> BundleWriter<W> {
 
 impl BundleWriter<File> {
     /// Goes on with a journal. What follows its last whole frame is cut off where no whole frame comes behind it: that is
-    /// what a killed writer leaves. Nothing whole is ever touched; an end frame is taken off again.
-    pub(super) fn resume_journal(mut file: File) -> Result<(Self, Resumed), BundleError> {
+    /// what a killed writer leaves. Nothing whole is ever touched; an end frame is taken off again, and what it says is told where
+    /// the next run begins.
+    pub(super) fn resume_journal(
+        mut file: File,
+        facts: impl FnOnce(&Resumed) -> SweepFacts,
+    ) -> Result<(Self, Resumed), BundleError> {
         file.rewind()?;
         let mut source = BufReader::with_capacity(1 << 20, &file);
         let preamble = read::preamble(&mut source)?;
         let mut frames = FrameReader::after(preamble, source);
         let (first, payload, pack) = read::sweep(&mut frames)?;
         let tag = payload.tag()?;
+        let (was, queries) = (payload.facts.clone().into(), payload.queries.len());
+        let mut runs = Runs::of(payload);
+        let (mut ended, mut last) = (None, None);
         let mut done = Vec::new();
         let mut leaves = Vec::new();
         let (mut keep, mut number) = (frames.offset(), frames.number());
@@ -109,15 +138,24 @@ impl BundleWriter<File> {
                 Err(error) => return Err(error),
                 Ok(Some(frame)) => {
                     match frame.kind {
+                        _ if ended.is_some() => {
+                            return Err(frame.damaged("it has no place behind the end of the sweep"));
+                        }
                         FrameKind::Visit => {
-                            let visit: VisitPayload = read::payload(&frame)?;
-                            leaves.push(Digest(visit.leaf));
-                            let unknown = || frame.damaged("it has an outcome that is not known");
-                            let visit = visit.host.visit().ok_or_else(unknown)?;
+                            let (visit, leaf) = read::visit(&frame, queries, runs.current())?;
+                            leaves.push(leaf);
+                            last = Some((visit.host.to_string(), visit.herd.to_string()));
                             done.push((visit.host, visit.herd, visit.outcome));
                         }
+                        FrameKind::Run => {
+                            runs.read(&frame)?;
+                            last = None;
+                        }
                         FrameKind::Sweep if frame.payload == first.payload => {}
-                        FrameKind::End => continue,
+                        FrameKind::End => {
+                            ended = Some(read::payload::<LastPayload>(&frame)?.end);
+                            continue;
+                        }
                         _ => return Err(frame.damaged("it has no place in an unfinished bundle")),
                     }
                     (keep, number) = (frames.offset(), frames.number());
@@ -133,11 +171,11 @@ impl BundleWriter<File> {
         }
         file.set_len(keep)?;
         file.seek(SeekFrom::Start(keep))?;
-        let resumed = Resumed { facts: payload.facts.clone().into(), pack, done, cut: length - keep };
-        let (sweep, queries) = (content::of_sweep(&payload)?, payload.queries.len());
+        let resumed = Resumed { facts: was, pack, done, cut: length - keep };
         let frames = FrameWriter::resume(file, tag, number, keep);
-        let last = resumed.done.last().map(|(host, herd, _)| (host.to_string(), herd.to_string()));
-        Ok((Self { frames, sweep, queries, leaves, last }, resumed))
+        let mut writer = Self { frames, runs, next: None, queries, leaves, last };
+        writer.go_on(ended, (&facts(&resumed)).into())?;
+        Ok((writer, resumed))
     }
 }
 

@@ -14,6 +14,10 @@ mod digest;
 mod file;
 #[cfg(test)]
 mod forged;
+#[cfg(test)]
+mod forged_journal;
+#[cfg(test)]
+mod forged_rows;
 mod frame;
 mod index;
 mod journal;
@@ -22,6 +26,7 @@ mod merkle;
 mod proof;
 mod read;
 mod recover;
+mod runs;
 mod scan;
 mod seal;
 mod segment;
@@ -83,16 +88,16 @@ pub struct Bundle {
     pub snapshots: Vec<Snapshot>,
     /// Whether it is complete.
     pub ending: Ending,
-    /// The sweeps that were merged into it; none where it is of one sweep.
+    /// The sweeps that were merged into it, or the runs of a sweep that was gone on with; none where it is of one run.
     pub parts: Vec<Part>,
 }
 
-/// One of the sweeps that were merged.
+/// One of the sweeps that were merged, or of the runs of one sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// Its facts.
     pub facts: SweepFacts,
-    /// How it ended; `None` where its bundle ended early.
+    /// How it ended; `None` where its bundle ended early, or it was killed.
     pub end: Option<SweepEnd>,
     /// The seal of its bundle, where it had one.
     pub seal: Option<Digest>,
@@ -122,6 +127,11 @@ impl Bundle {
             receipt: snapshot.receipt.clone(),
             answers: self.tables.iter().zip(&snapshot.queries).map(answer).collect(),
         })
+    }
+
+    /// Whether its parts are the runs of one sweep: the first began it, the others went on with it.
+    pub fn is_of_runs(&self) -> bool {
+        runs::are_runs(&self.facts, &self.parts)
     }
 
     /// The queries with their rows.

@@ -2,6 +2,7 @@
 
 use super::frame::{Frame, FrameKind, FrameReader, PREAMBLE};
 use super::index::Index;
+use super::runs::Runs;
 use super::seal::{self, TRAILER_LENGTH};
 use super::segment::About;
 use super::unseal::{self, Budget, QueryRows};
@@ -21,22 +22,23 @@ pub(super) fn read(mut source: impl Read) -> Result<Bundle, BundleError> {
     }
     let mut frames = FrameReader::after(preamble, source);
     let (first, payload, pack) = sweep(&mut frames)?;
-    let of_sweep = content::of_sweep(&payload)?;
-    let mut bundle = Bundle::empty(payload, pack);
+    let mut bundle = Bundle::empty(payload.clone(), pack);
     if first.kind == FrameKind::Sealed {
-        return sealed(frames, &first, of_sweep, bundle);
+        return sealed(frames, &first, content::of_sweep(&payload)?, bundle);
     }
+    let mut runs = Runs::of(payload);
     let mut leaves = Vec::new();
     while let Some(frame) = frames.next()? {
         match frame.kind {
             FrameKind::Sweep if frame.payload == first.payload => {}
             FrameKind::Visit if matches!(bundle.ending, Ending::Open { .. }) => {
-                let (visit, leaf) = visit(&frame, bundle.tables.len())?;
+                let (visit, leaf) = visit(&frame, bundle.tables.len(), runs.current())?;
                 leaves.push(leaf);
-                bundle.take(visit, 0);
+                bundle.take(visit, runs.current());
             }
+            FrameKind::Run if matches!(bundle.ending, Ending::Open { .. }) => runs.read(&frame)?,
             FrameKind::End if matches!(bundle.ending, Ending::Open { .. }) => {
-                bundle.ending = end(&frame, of_sweep, &leaves)?;
+                bundle.ending = end(&frame, &mut runs, &leaves)?;
             }
             _ => return Err(frame.damaged("it has no place here")),
         }
@@ -44,6 +46,7 @@ pub(super) fn read(mut source: impl Read) -> Result<Bundle, BundleError> {
     if let Ending::Open { offset } = &mut bundle.ending {
         *offset = frames.offset();
     }
+    bundle.parts = runs.parts();
     Ok(bundle)
 }
 
@@ -171,8 +174,11 @@ pub(super) fn pack_of(text: &str, names: &[String]) -> Option<Pack> {
 }
 
 /// A host of a journal, with what its content is committed to.
-pub(super) fn visit(frame: &Frame, queries: usize) -> Result<(Visit, Digest), BundleError> {
+pub(super) fn visit(frame: &Frame, queries: usize, run: u32) -> Result<(Visit, Digest), BundleError> {
     let payload: VisitPayload = payload(frame)?;
+    if payload.host.part != run {
+        return Err(frame.damaged("it is of another run of the sweep than those around it"));
+    }
     let leaf = Digest(payload.leaf);
     let visit = payload.visit().ok_or_else(|| frame.damaged("what is in it does not fit together"))?;
     if visit.answers.len() != queries {
@@ -182,7 +188,7 @@ pub(super) fn visit(frame: &Frame, queries: usize) -> Result<(Visit, Digest), Bu
 }
 
 /// The end of a journal.
-pub(super) fn end(frame: &Frame, sweep: Digest, leaves: &[Digest]) -> Result<Ending, BundleError> {
+pub(super) fn end(frame: &Frame, runs: &mut Runs, leaves: &[Digest]) -> Result<Ending, BundleError> {
     let LastPayload { end, seal, .. } = payload(frame)?;
     if end.hosts != leaves.len() as u64 {
         return Err(frame.damaged(format!(
@@ -192,7 +198,8 @@ pub(super) fn end(frame: &Frame, sweep: Digest, leaves: &[Digest]) -> Result<End
         )));
     }
     let seal = Digest(seal);
-    if content::seal(sweep, &end, leaves)? != seal {
+    runs.end(&end);
+    if content::seal(runs.digest()?, &end, leaves)? != seal {
         return Err(frame.damaged("its seal does not fit the hosts"));
     }
     Ok(Ending::Whole { end: end.into(), seal })

@@ -2,11 +2,12 @@
 
 use super::frame::{Frame, FrameKind, PREAMBLE, Tag};
 use super::index::Index;
+use super::runs::Remains;
 use super::scan::{Found, Scanner};
 use super::seal::{Sealed, SealedWriter, TRAILER_LENGTH};
 use super::segment::About;
 use super::unseal::{self, Budget};
-use super::wire::{HostPayload, LastPayload, SweepPayload, VisitPayload};
+use super::wire::{HostPayload, LastPayload, RunPayload, SweepPayload, VisitPayload};
 use super::{BundleError, Digest, Part, content, read, v0};
 use crate::outcome::{HostOutcome, HostOutcomeKind, Phase, QueryFailureKind, Unread};
 use crate::row::RowBatch;
@@ -73,6 +74,7 @@ struct Intact {
     index: Option<Frame>,
     hosts: Vec<Frame>,
     rows: Vec<Frame>,
+    runs: Remains,
     numbers: BTreeSet<u32>,
     sweeps: BTreeSet<u32>,
 }
@@ -102,7 +104,10 @@ pub fn recover<W: Write>(
                         intact.sweeps.insert(frame.number);
                         intact.sweep = Some(frame);
                     }
-                    FrameKind::Visit | FrameKind::End => {}
+                    FrameKind::Run => intact.runs.run(&frame)?,
+                    // Hosts say which run they are of; what that was may be lost.
+                    FrameKind::Visit => intact.runs.seen(read::payload::<VisitPayload>(&frame)?.host.part),
+                    FrameKind::End => intact.runs.end(read::payload::<LastPayload>(&frame)?.end),
                     FrameKind::Hosts => intact.hosts.push(frame),
                     FrameKind::Common | FrameKind::Own => intact.rows.push(frame),
                     FrameKind::Index => intact.index = Some(frame),
@@ -117,7 +122,7 @@ pub fn recover<W: Write>(
             why: "nothing is left that says what was swept, so no row has a meaning".into(),
         });
     };
-    let (payload, pack) = read::sweep_of(&sweep)?;
+    let (mut payload, pack) = read::sweep_of(&sweep)?;
     // What follows the index is no frame.
     let trailer = intact.index.as_ref().map(|index| index.offset + index.len());
     damage.retain(|damage| {
@@ -126,6 +131,8 @@ pub fn recover<W: Write>(
     let queries: Vec<String> = pack.queries().iter().map(|query| query.name.to_string()).collect();
     let mut saving = Saving { queries, lost: Vec::new(), intact: 0, hosts: 0, nameless: 0 };
     let (writer, end) = if journal {
+        let runs = intact.runs.parts(&payload.facts, intact.numbers.len());
+        payload.parts = runs.ok_or_else(|| sweep.damaged("a host of it is of a run that cannot be"))?;
         saving.journal(&mut source, tag, payload, sink, &pack, &facts)?
     } else {
         saving.sealed(intact, payload, sink, &pack, &facts, length)?
@@ -199,6 +206,7 @@ impl Saving {
         writer: &mut SealedWriter<W>,
         host: &str,
         herd: &str,
+        part: u32,
         rows: impl Fn(usize) -> Vec<RowBatch>,
     ) -> io::Result<()> {
         let outcome = HostOutcome::failed(HostOutcomeKind::Unknown, Phase::Read, WHY);
@@ -216,7 +224,7 @@ impl Saving {
             }
         }
         self.lost.push(lost);
-        self.save(writer, &visit, 0)
+        self.save(writer, &visit, part)
     }
 
     fn journal<W: Write>(
@@ -230,30 +238,41 @@ impl Saving {
     ) -> Result<(SealedWriter<W>, Option<SweepEnd>), BundleError> {
         let mut writer = start(payload, None, None, sink, pack, facts)?;
         let mut end = None;
-        // The number of the next frame. Hosts start at 2.
-        let mut expected = 2;
+        // The number of the next frame (hosts start at 2), and of the run.
+        let (mut expected, mut run) = (2, 0);
         let mut scanner = Scanner::new(source, tag, PREAMBLE as u64)?;
         while let Some(found) = scanner.next()? {
             let Found::Frame(frame) = found else { continue };
             let gap = u64::from(frame.number.saturating_sub(expected));
-            let mut fill = |saving: &mut Self, before: Option<(String, String)>| -> io::Result<()> {
-                let named = before.filter(|_| gap > 0);
-                saving.nameless += gap - u64::from(named.is_some());
-                named.map_or(Ok(()), |(host, herd)| saving.lose(&mut writer, &host, &herd, |_| Vec::new()))
-            };
+            // Of what is lost the last is named, unless it was no host but the beginning of a run.
+            let mut fill =
+                |saving: &mut Self, run: u32, before: Option<(String, String)>| -> io::Result<()> {
+                    saving.nameless += gap.saturating_sub(1);
+                    match before.filter(|_| gap > 0) {
+                        Some((host, herd)) => saving.lose(&mut writer, &host, &herd, run, |_| Vec::new()),
+                        None => Ok(()),
+                    }
+                };
             match frame.kind {
                 FrameKind::Visit => {
                     let about: VisitPayload = read::payload(&frame)?;
-                    fill(self, about.before)?;
-                    let (visit, _) = read::visit(&frame, pack.queries().len())?;
+                    run = about.host.part;
+                    fill(self, run, about.before)?;
+                    let (visit, _) = read::visit(&frame, pack.queries().len(), run)?;
                     self.intact += 1;
-                    self.save(&mut writer, &visit, 0)?;
+                    self.save(&mut writer, &visit, run)?;
                     expected = frame.number.saturating_add(1);
                 }
                 FrameKind::End => {
                     let last: LastPayload = read::payload(&frame)?;
-                    fill(self, last.before)?;
+                    fill(self, run, last.before)?;
                     end = Some(last.end.into());
+                }
+                FrameKind::Run => {
+                    let begun: RunPayload = read::payload(&frame)?;
+                    fill(self, begun.number.saturating_sub(1), begun.before)?;
+                    run = begun.number;
+                    expected = frame.number.saturating_add(1);
                 }
                 _ => {}
             }
@@ -308,7 +327,7 @@ impl Saving {
                     Some((name, herd)) => {
                         let batches =
                             |query: usize| rows.get(query).map(|rows| rows.table.batches(ids(query)));
-                        self.lose(&mut writer, name, herd, |query| batches(query).unwrap_or_default())?;
+                        self.lose(&mut writer, name, herd, 0, |query| batches(query).unwrap_or_default())?;
                     }
                     None => self.nameless += 1,
                 }

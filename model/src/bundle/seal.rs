@@ -109,6 +109,11 @@ impl<W: Write> SealedWriter<W> {
         }
         let start = self.hosts.len() - hosts.len();
         self.squeezer.expect(hosts.len())?;
+        // First who they are, then their rows: what is cut off at the end has lost rows and no host.
+        for (first, group) in (start..).step_by(GROUP).zip(hosts.chunks(GROUP)) {
+            let packed = self.squeezer.pack(&(first as u32, group))?;
+            self.write(FrameKind::Hosts, 0, first, group.len(), &packed)?;
+        }
         for query in 0..self.queries {
             let Some(rows) = block.query(query) else { continue };
             let mut output = self.head(query, start, hosts.len());
@@ -121,10 +126,6 @@ impl<W: Write> SealedWriter<W> {
                     self.write(FrameKind::Own, query, start + first, count, &output.packed())?;
                 }
             }
-        }
-        for (first, group) in (start..).step_by(GROUP).zip(hosts.chunks(GROUP)) {
-            let packed = self.squeezer.pack(&(first as u32, group))?;
-            self.write(FrameKind::Hosts, 0, first, group.len(), &packed)?;
         }
         Ok(())
     }

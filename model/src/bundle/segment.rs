@@ -52,8 +52,8 @@ impl Part {
     }
 }
 
-/// Reads the parts of a segment.
-fn parts(input: &mut Input<'_>, shapes: &[Columns], hosts: usize) -> Option<Vec<Part>> {
+/// Reads the parts of a segment, and of its rows those of some of its hosts.
+fn parts(input: &mut Input<'_>, shapes: &[Columns], hosts: usize, wanted: &Range<u32>) -> Option<Vec<Part>> {
     let mut parts: Vec<Part> = Vec::new();
     while let Some(number) = input.number()?.checked_sub(1) {
         let shape = block::shape(number)?;
@@ -67,10 +67,13 @@ fn parts(input: &mut Input<'_>, shapes: &[Columns], hosts: usize) -> Option<Vec<
             counts.into_iter().map(|count| u32::try_from(count).ok()).collect::<Option<Vec<_>>>()?
         };
         let width = shapes.get(shape.0 as usize)?.len();
-        let decoded = column::decode(input, width, rows, codec::MAX_PAYLOAD)?;
-        let part = Part { shape, counts, rows: decoded };
-        (part.len() == rows && width > 0 && rows > 0).then_some(())?;
-        parts.push(part);
+        let before =
+            |host: u32| -> usize { counts.iter().take(host as usize).map(|&count| count as usize).sum() };
+        let all = before(u32::MAX);
+        (all == rows && width > 0 && rows > 0).then_some(())?;
+        let wanted = before(wanted.start)..before(wanted.end);
+        let rows = column::decode(input, width, rows, codec::MAX_PAYLOAD, &wanted)?;
+        parts.push(Part { shape, counts, rows });
     }
     Some(parts)
 }
@@ -98,10 +101,10 @@ impl Common {
         let mut input = Input::new(&frame.payload, frame.unpacked);
         let about = About::read(&mut input)?;
         let shapes = shapes(&mut input)?;
-        let parts = parts(&mut input, &shapes, 1)?;
+        let parts = parts(&mut input, &shapes, 1, &(0..1))?;
         let rows = parts.iter().map(Part::len).sum();
         let patterns = patterns(&mut input, about.hosts, rows)?;
-        let index = column::decode_index(&mut input, rows, patterns.len())?;
+        let index = column::decode_index(&mut input, rows, patterns.len(), &(0..rows))?;
         input.is_at_end().then_some(Self { about, shapes, parts, patterns, index })
     }
 
@@ -210,30 +213,45 @@ fn patterns(input: &mut Input<'_>, hosts: u32, rows: usize) -> Option<Vec<Patter
 /// The rows of one query that few hosts have, of a group of hosts.
 pub(super) struct Own {
     pub(super) about: About,
+    /// Those whose rows were read, counted within the group.
+    wanted: Range<u32>,
     parts: Vec<Part>,
 }
 
 impl Own {
     /// `None` where it is not what a writer writes. The lists of columns stand in the common rows of the block.
     pub(super) fn read(frame: &Frame, shapes: &[Columns]) -> Option<Self> {
-        let mut input = Input::new(&frame.payload, frame.unpacked);
-        let about = About::read(&mut input)?;
-        let parts = parts(&mut input, shapes, about.hosts as usize)?;
-        input.is_at_end().then_some(Self { about, parts })
+        Self::of_hosts(frame, shapes, |about| Some(0..about.hosts))
     }
 
-    /// Calls `take` with every row of some of its hosts, and the host, counted within the group.
-    pub(super) fn rows(
-        &self,
-        hosts: Range<u32>,
-        mut take: impl FnMut(u32, ShapeId, &[u8]) -> Option<()>,
-    ) -> Option<()> {
+    /// The same of one host, by its number in the bundle.
+    pub(super) fn of_host(frame: &Frame, shapes: &[Columns], host: u32) -> Option<Self> {
+        Self::of_hosts(frame, shapes, |about| {
+            let at = host.checked_sub(about.first).filter(|&at| at < about.hosts)?;
+            Some(at..at + 1)
+        })
+    }
+
+    fn of_hosts(
+        frame: &Frame,
+        shapes: &[Columns],
+        wanted: impl FnOnce(About) -> Option<Range<u32>>,
+    ) -> Option<Self> {
+        let mut input = Input::new(&frame.payload, frame.unpacked);
+        let about = About::read(&mut input)?;
+        let wanted = wanted(about)?;
+        let parts = parts(&mut input, shapes, about.hosts as usize, &wanted)?;
+        input.is_at_end().then_some(Self { about, wanted, parts })
+    }
+
+    /// Calls `take` with every row that was read, and the host, counted within the group.
+    pub(super) fn rows(&self, mut take: impl FnMut(u32, ShapeId, &[u8]) -> Option<()>) -> Option<()> {
         let (mut cells, mut scratch) = (Vec::new(), Vec::new());
         for part in &self.parts {
             let mut row = 0;
             for (host, &count) in (0u32..).zip(&part.counts) {
                 let next = row + count as usize;
-                if hosts.contains(&host) {
+                if self.wanted.contains(&host) {
                     for row in row..next {
                         cells.clear();
                         part.rows.push_row(row, &mut scratch, &mut cells)?;
@@ -244,5 +262,74 @@ impl Own {
             }
         }
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::Squeezer;
+    use super::super::column::Output;
+    use super::*;
+
+    /// Lists of hosts as a file holds them, with gaps that need not be what a writer writes.
+    fn read(hosts: u32, rows: usize, counts: &[u64], gaps: &[i64]) -> Option<Vec<Pattern>> {
+        let mut output = Output::new(&Squeezer::new().unwrap());
+        output.number(counts.len() as u64);
+        let mut numbers = output.another();
+        counts.iter().for_each(|&count| numbers.number(count));
+        output.stream(&numbers.into_bytes()).unwrap();
+        output.number(gaps.len() as u64);
+        column::encode_numbers(gaps, &[], &mut output).unwrap();
+        let packed = output.packed();
+        patterns(&mut Input::new(&packed.bytes, packed.unpacked as u32), hosts, rows)
+    }
+
+    #[test]
+    fn hosts_of_patterns_are_hosts_of_the_block_and_no_gap_is_left() {
+        // Hosts 0 and 2 of three; all but host 1.
+        let told = read(3, 2, &[2 << 1, 1 << 1 | 1], &[0, 1, 1]).unwrap();
+        let of = |pattern: &Pattern| (0..3).filter(|&host| pattern.has(host)).collect::<Vec<_>>();
+        assert_eq!(told.iter().map(of).collect::<Vec<_>>(), [[0, 2], [0, 2]]);
+        assert!(read(2, 2, &[2 << 1], &[0, 1]).is_none(), "a host that is not in the block");
+        assert!(read(3, 2, &[2 << 1], &[0, 1, 0]).is_none(), "a gap that is of nobody");
+        assert!(read(3, 2, &[2 << 1], &[0]).is_none(), "a gap that is missing");
+        assert!(read(3, 2, &[1 << 1], &[-1]).is_none(), "backwards");
+        assert!(read(3, 1, &[0, 0], &[]).is_none(), "more patterns than rows");
+    }
+
+    #[test]
+    fn a_segment_is_about_hosts_that_there_can_be() {
+        let about = |first: u64, hosts: u64| {
+            let mut output = Output::new(&Squeezer::new().unwrap());
+            [7, first, hosts].into_iter().for_each(|number| output.number(number));
+            let bytes = output.into_bytes();
+            About::read(&mut Input::new(&bytes, 0)).map(|about| about.range())
+        };
+        let most = block::MOST_HOSTS as u64;
+        assert_eq!(about(3, most), Some(3..3 + most as u32));
+        assert_eq!(about(3, most + 1), None);
+        assert_eq!(about(u64::from(u32::MAX), 0), Some(u32::MAX..u32::MAX));
+        assert_eq!(about(u64::from(u32::MAX), 1), None);
+        assert_eq!(about(u64::from(u32::MAX) + 1, 0), None);
+    }
+
+    #[test]
+    fn lists_of_columns_come_in_order_and_each_once() {
+        let columns = |name: &str| Columns::new([ColumnName::from(name)]);
+        let shapes = [columns("a"), columns("b")];
+        let read = |order: &[u64]| {
+            let mut output = Output::new(&Squeezer::new().unwrap());
+            for shape in order {
+                output.number(shape + 1);
+                output.number(1);
+                column::encode(&[column::Column::new(vec![b"x"])], &mut output).unwrap();
+            }
+            output.number(0);
+            let packed = output.packed();
+            let mut input = Input::new(&packed.bytes, packed.unpacked as u32);
+            parts(&mut input, &shapes, 1, &(0..1)).map(|parts| parts.len())
+        };
+        assert_eq!((read(&[]), read(&[1]), read(&[0, 1])), (Some(0), Some(1), Some(2)));
+        assert_eq!((read(&[1, 0]), read(&[0, 0]), read(&[0, 2])), (None, None, None));
     }
 }

@@ -16,7 +16,11 @@ pub(super) struct Budget(AtomicU64);
 impl Budget {
     /// A sweep is rarely a hundredth of what it says.
     pub(super) fn of_file(length: u64) -> Self {
-        Self(AtomicU64::new((1 << 28) + length.saturating_mul(2048)))
+        Self::of((1 << 28) + length.saturating_mul(2048))
+    }
+
+    pub(super) fn of(bytes: u64) -> Self {
+        Self(AtomicU64::new(bytes))
     }
 
     /// For one of those who draw on it.
@@ -91,7 +95,7 @@ pub(super) fn query<'a>(
             FrameKind::Own => Own::read(frame, &block).and_then(|own| {
                 let about = own.about.range();
                 (of_block.contains(&about.start) && about.end <= of_block.end).then_some(())?;
-                own.rows(0..own.about.hosts, |host, shape, cells| {
+                own.rows(|host, shape, cells| {
                     budget.take(cells.len() + size_of::<RowId>())?;
                     let id = table.intern_row(*own_shapes.get(shape.0 as usize)?, cells);
                     ids.get_mut((own.about.first + host) as usize)?.push(id);
@@ -196,9 +200,8 @@ fn fill_one(
         FrameKind::Own => {
             let about = super::segment::About::of(frame)?;
             let shapes = shapes.get(&about.query)?;
-            let at = host.checked_sub(about.first)?;
-            Own::read(frame, shapes)?
-                .rows(at..at + 1, |_, shape, cells| take(shapes.get(shape.0 as usize), shape.0, cells))?;
+            Own::of_host(frame, shapes, host)?
+                .rows(|_, shape, cells| take(shapes.get(shape.0 as usize), shape.0, cells))?;
             about.query
         }
         _ => return None,

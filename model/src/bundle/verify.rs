@@ -3,8 +3,9 @@
 
 use super::frame::{FrameKind, FrameReader, OVERHEAD, PREAMBLE};
 use super::index::Index;
+use super::runs::Runs;
 use super::seal::TRAILER_LENGTH;
-use super::wire::FramePayload;
+use super::wire::{FramePayload, VisitPayload};
 use super::{Archive, Bundle, BundleError, Digest, Ending, Version, content, read, v0};
 use std::io::{Read, Seek};
 
@@ -34,6 +35,7 @@ pub fn verify(mut source: impl Read + Seek) -> Result<Verified, BundleError> {
     let mut frames = FrameReader::after(preamble, source);
     let (first, payload, pack) = read::sweep(&mut frames)?;
     let of_sweep = content::of_sweep(&payload)?;
+    let mut runs = Runs::of(payload);
     let mut found = vec![FramePayload::of(&first)];
     let mut leaves = Vec::new();
     let mut verified = Verified {
@@ -62,10 +64,13 @@ pub fn verify(mut source: impl Read + Seek) -> Result<Verified, BundleError> {
             kind if kind == first.kind && frame.payload == first.payload => {}
             FrameKind::Hosts | FrameKind::Common | FrameKind::Own if verified.sealed => {}
             FrameKind::Visit if matches!(verified.ending, Ending::Open { .. }) && !verified.sealed => {
-                leaves.push(read::visit(&frame, pack.queries().len())?.1);
+                leaves.push(read::visit(&frame, pack.queries().len(), runs.current())?.1);
+            }
+            FrameKind::Run if matches!(verified.ending, Ending::Open { .. }) && !verified.sealed => {
+                runs.read(&frame)?;
             }
             FrameKind::End if matches!(verified.ending, Ending::Open { .. }) && !verified.sealed => {
-                verified.ending = read::end(&frame, of_sweep, &leaves)?;
+                verified.ending = read::end(&frame, &mut runs, &leaves)?;
             }
             FrameKind::Index if verified.sealed => {
                 let index = Index::read(&frame, of_sweep)?;
@@ -136,10 +141,11 @@ fn told_leaves(source: &mut (impl Read + Seek)) -> Result<Vec<Digest>, BundleErr
     let Some(preamble) = read::sealable_preamble(source)? else { return Ok(Vec::new()) };
     let mut frames = FrameReader::after(preamble, source);
     let mut leaves = Vec::new();
-    let (_, _, pack) = read::sweep(&mut frames)?;
+    read::sweep(&mut frames)?;
     while let Some(frame) = frames.next()? {
         if frame.kind == FrameKind::Visit {
-            leaves.push(read::visit(&frame, pack.queries().len())?.1);
+            let visit: VisitPayload = read::payload(&frame)?;
+            leaves.push(Digest(visit.leaf));
         }
     }
     Ok(leaves)

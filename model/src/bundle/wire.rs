@@ -50,20 +50,20 @@ impl From<FactsPayload> for SweepFacts {
 }
 
 /// The payload of the sweep's frame.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct SweepPayload {
     pub(super) facts: FactsPayload,
     pub(super) pack: String,
     /// Gives the numbers of queries, whatever a later version makes of the pack's text.
     #[serde(deserialize_with = "bounded::<_, _, 100_000>")]
     pub(super) queries: Vec<String>,
-    /// The sweeps that were merged, if any.
+    /// The sweeps that were merged, if any, or the runs of a sweep that was gone on with.
     #[serde(deserialize_with = "bounded::<_, _, 100_000>")]
     pub(super) parts: Vec<PartPayload>,
 }
 
-/// One of the sweeps that were merged.
-#[derive(Serialize, Deserialize)]
+/// One of the sweeps that were merged, or of the runs of one sweep.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct PartPayload {
     pub(super) facts: FactsPayload,
     pub(super) end: Option<EndPayload>,
@@ -88,6 +88,18 @@ impl From<PartPayload> for Part {
             seal: payload.seal.map(Digest),
         }
     }
+}
+
+/// The payload of a frame of a journal that says who goes on with the sweep from there on.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RunPayload {
+    /// Host and herd of the frame before, where that is of a host.
+    pub(super) before: Option<(String, String)>,
+    /// Its number; that which began the sweep is 0.
+    pub(super) number: u32,
+    /// How the run before ended; `None` where it was killed.
+    pub(super) ended: Option<EndPayload>,
+    pub(super) facts: FactsPayload,
 }
 
 /// The payload of the last frame of a journal.
@@ -128,7 +140,7 @@ impl From<EndPayload> for SweepEnd {
 pub(super) struct HostPayload {
     pub(super) host: String,
     pub(super) herd: String,
-    /// Which of the merged sweeps it is from.
+    /// Which of the merged sweeps, or of the runs of one sweep, it is from.
     pub(super) part: u32,
     pub(super) outcome: u8,
     pub(super) phase: Option<u8>,
@@ -320,7 +332,7 @@ impl HostPayload {
 }
 
 impl VisitPayload {
-    pub(super) fn of(visit: &Visit, leaf: [u8; 32], before: Option<(String, String)>) -> Self {
+    pub(super) fn of(visit: &Visit, part: u32, leaf: [u8; 32], before: Option<(String, String)>) -> Self {
         let batch = |batch: &RowBatch| BatchPayload {
             columns: batch.columns().into(),
             rows: batch.len() as u32,
@@ -332,7 +344,7 @@ impl VisitPayload {
         };
         Self {
             before,
-            host: HostPayload::of(visit, 0),
+            host: HostPayload::of(visit, part),
             leaf,
             rows: visit.answers.iter().filter_map(batches).collect(),
         }

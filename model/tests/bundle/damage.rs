@@ -81,7 +81,7 @@ fn no_cut_of_a_sealed_bundle_goes_unnoticed() {
 
 #[test]
 fn whatever_byte_is_changed_what_is_saved_is_true() {
-    for whole in [written(), sealed()] {
+    for whole in [written(), sealed(), crate::runs::journal()] {
         let truth = Bundle::read(&*whole).unwrap();
         for position in 0..whole.len() {
             let mut damaged = whole.clone();
@@ -166,12 +166,61 @@ fn a_damaged_segment_of_a_sealed_bundle_costs_one_query_of_some_hosts() {
         for (n, was) in visits.iter().enumerate() {
             assert!(is_same_or_unknown(was, &bundle.visit(n).unwrap()), "frame {number}");
         }
+        if kind == 4 {
+            // Whose rows these are stands in the index, too.
+            let lost: Vec<_> = bundle
+                .snapshots
+                .iter()
+                .filter(|host| host.outcome.kind == HostOutcomeKind::Unknown)
+                .collect();
+            assert_eq!(lost.len() as u64, 150 - report.intact);
+            assert!(lost.iter().all(|host| host.queries[0].rows().is_some_and(|rows| rows.ids.len() > 20)));
+        }
         if report.intact == 150 {
             assert_eq!(told_visits(&bundle), told_visits(&truth));
         }
         seen.insert(kind);
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn where_the_index_is_lost_too_nothing_that_is_gone_counts_as_absent() {
+    let visits = fleet(150);
+    let (whole, _) = sealed_of(&visits);
+    let (preamble, all) = frames(&whole[..whole.len() - 16]);
+    let start = |frame: usize| preamble.len() + all[..frame].concat().len();
+    let index = all.len() - 1;
+    for frame in (0..index).filter(|&frame| matches!(all[frame][8], 5 | 6)) {
+        let mut damaged = whole.clone();
+        damaged[start(frame) + 60] ^= 1;
+        damaged[start(index) + 60] ^= 1;
+        let (bundle, report) = recovered(&damaged).unwrap();
+        assert_eq!((report.damage.len(), report.hosts), (2, 150), "{frame}");
+        assert!(report.intact < 150, "{frame}");
+        for (n, was) in visits.iter().enumerate() {
+            assert!(is_same_or_unknown(was, &bundle.visit(n).unwrap()), "{frame}: {n}");
+        }
+    }
+}
+
+#[test]
+fn lost_common_rows_of_one_block_cost_no_other_block() {
+    let visits = fleet(1030);
+    let (whole, _) = sealed_of(&visits);
+    let (_, all) = frames(&whole[..whole.len() - 16]);
+    let common: Vec<usize> = (0..all.len()).filter(|&frame| all[frame][8] == 5).collect();
+    // Two queries in two blocks.
+    assert_eq!(common.len(), 4);
+    let start = |frame: usize| 16 + all[..frame].concat().len();
+    for (number, hosts) in [(0, 1024), (2, 6)] {
+        let mut damaged = whole.clone();
+        damaged[start(common[number]) + 60] ^= 1;
+        let (bundle, report) = recovered(&damaged).unwrap();
+        assert_eq!((report.hosts, report.intact), (1030, 1030 - hosts), "{number}");
+        let unknown = bundle.snapshots.iter().filter(|host| host.queries[0].rows().is_none()).count();
+        assert_eq!(unknown as u64, hosts);
+    }
 }
 
 #[test]

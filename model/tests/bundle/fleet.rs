@@ -54,6 +54,12 @@ pub(crate) fn facts() -> SweepFacts {
     SweepFacts { tool: "herdiff test".into(), started: UnixMillis(7), targets: 3, ..SweepFacts::default() }
 }
 
+/// Of a run that goes on with the sweep.
+pub(crate) fn another() -> SweepFacts {
+    let operator = "ada@ops".into();
+    SweepFacts { operator, started: UnixMillis(11), targets: 1, ..facts() }
+}
+
 /// As a sweep leaves it.
 pub(crate) fn written() -> Vec<u8> {
     let mut writer = BundleWriter::start(Vec::new(), &facts(), &Pack::parse(PACK).unwrap()).unwrap();
@@ -167,4 +173,45 @@ pub(crate) fn told_visit(visit: &Visit) -> String {
 /// The same of every host of a bundle.
 pub(crate) fn told_visits(bundle: &Bundle) -> Vec<String> {
     (0..bundle.snapshots.len()).map(|n| told_visit(&bundle.visit(n).unwrap())).collect()
+}
+
+/// Rows whose columns take every form that a sealed bundle has: digests, paths, few and many values, numbers that are near the one
+/// before, that of the host before, or what the two make together.
+pub(crate) fn forms() -> Vec<Visit> {
+    let visit = |host: u64| {
+        let columns = ["counter", "digest", "inode", "kind", "mtime", "name", "path", "size"];
+        let mut batch = RowBatch::new(&columns.map(ColumnName::from));
+        for row in 0..5u64 {
+            let digest = blake3::hash(&[host as u8, row as u8]).to_string();
+            let cells = [
+                (host * 5 + row).to_string(),
+                digest.clone(),
+                (host * host * 7919 % 1_000_003 + row * row * 321).to_string(),
+                format!("kind-{row}"),
+                (1_700_000_000 + row * 86_417 + host % 3).to_string(),
+                format!("name-{}", (host * 5 + row) % 300),
+                format!("/srv/app/{row}/cache-{}", &digest[..8]),
+                (i64::from_str_radix(&digest[..15], 16).unwrap() - (1 << 59)).to_string(),
+            ];
+            batch.push(&cells);
+        }
+        let mut common = RowBatch::new(&["kind".into(), "path".into()]);
+        common.push(&["everywhere", "/bin/sh"]);
+        if !host.is_multiple_of(9) {
+            common.push(&["on most", "/bin/su"]);
+        }
+        if host % 9 == 4 {
+            common.push(&["on some", ""]);
+            common.push(&["on some", ""]);
+        }
+        let users = Answer::Rows { batches: vec![batch, common], unread: Vec::new(), cut: None };
+        Visit {
+            host: format!("h{host:03}").into(),
+            herd: "web".into(),
+            outcome: HostOutcome::ok(),
+            receipt: Receipt::default(),
+            answers: vec![users, rows(&["command"], &[])],
+        }
+    };
+    (0..130).map(visit).collect()
 }

@@ -1,9 +1,9 @@
 //! Journals: what goes in comes out, no damage goes unnoticed, and a killed sweep goes on.
 
-use crate::fleet::{PACK, facts, frames, told, told_visits, visits, written};
+use crate::fleet::{PACK, another, facts, frames, told, told_visit, told_visits, visits, written};
 use herdiff_model::bundle::{Bundle, BundleError, BundleWriter, Ending};
 use herdiff_model::pack::Pack;
-use herdiff_model::sweep::{SweepFacts, UnixMillis};
+use herdiff_model::sweep::{SweepEnd, SweepFacts, UnixMillis};
 
 #[test]
 fn what_goes_in_comes_out() {
@@ -137,17 +137,47 @@ fn every_version_that_was_ever_written_can_be_read() {
         Ending::Whole { seal, .. } => seal.to_string(),
         Ending::Open { .. } => panic!(),
     };
+    // With who went on with it; the files above are from before that was told.
+    let journal_of_runs = &include_bytes!("../fixtures/format-1.0-runs-journal.herd")[..];
+    let sealed_of_runs = &include_bytes!("../fixtures/format-1.0-runs.herd")[..];
+    for file in [journal_of_runs, sealed_of_runs] {
+        let bundle = Bundle::read(file).unwrap();
+        assert_eq!(told_visits(&bundle), told_visits(&Bundle::read(old).unwrap()));
+        let runs: Vec<_> = bundle.parts.iter().map(|part| (part.facts.operator.as_str(), part.end)).collect();
+        let end =
+            |finished, hosts| Some(SweepEnd { finished: UnixMillis(finished), interrupted: true, hosts });
+        assert_eq!(
+            runs,
+            [
+                ("", end(9, 1)),
+                ("ada@ops", None),
+                ("bob@ops", end(29, 3).map(|end| SweepEnd { interrupted: false, ..end }))
+            ]
+        );
+        assert_eq!(bundle.snapshots.iter().map(|host| host.part).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+    assert_eq!(seal(journal_of_runs), "075a604ae13b99d468a6f023014de3e23a71a723ed1817cf1628af374792bb02");
+    assert_eq!(seal(sealed_of_runs), seal(journal_of_runs));
+    // Every form of a column: what reader and writer changed together would still be another format.
+    let forms = &include_bytes!("../fixtures/format-1.0-columns.herd")[..];
+    let bundle = Bundle::read(forms).unwrap();
+    assert_eq!(told_visits(&bundle), crate::fleet::forms().iter().map(told_visit).collect::<Vec<_>>());
+    assert_eq!(seal(forms), "b3138bb03633d6a5db1abf47cb8c251ee468ddb02e10125f66ccd50742e3d521");
     // What stands for a content stands for it for ever: signatures are made of it.
     assert_eq!(seal(journal), "0ccce04b06014d154d31380f113e0665ccafc7ee71f882acc3701509aa7b4aaf");
     assert_eq!(seal(sealed), seal(journal));
 }
 
-/// Writes the fixtures of the version that is written now: for once, when it is new.
+/// Writes the fixtures of what is written now, beside those of before: for once, when it is new.
 #[test]
 #[ignore = "overwrites what must stay as it was"]
 fn write_fixtures() {
-    std::fs::write("tests/fixtures/format-1.0-journal.herd", written()).unwrap();
-    std::fs::write("tests/fixtures/format-1.0.herd", crate::fleet::sealed()).unwrap();
+    let path = std::path::Path::new("tests/fixtures/format-1.0-runs.herd");
+    std::fs::write(path, crate::runs::journal()).unwrap();
+    std::fs::write("tests/fixtures/format-1.0-runs-journal.herd", crate::runs::journal()).unwrap();
+    herdiff_model::bundle::seal(path).unwrap();
+    let forms = crate::fleet::sealed_of(&crate::fleet::forms()).0;
+    std::fs::write("tests/fixtures/format-1.0-columns.herd", forms).unwrap();
 }
 
 #[test]
@@ -155,10 +185,11 @@ fn a_killed_sweep_goes_on_where_it_was_and_says_the_same_in_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sweep.herd");
     let (whole, visits) = (written(), visits());
+    let truth = Bundle::read(&*whole).unwrap();
     let starts: Vec<usize> = (0..=5).map(|n| 16 + frames(&whole).1[..n].concat().len()).collect();
     for length in starts[2]..=whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
-        let (mut writer, resumed) = BundleWriter::resume(&path).unwrap();
+        let (mut writer, resumed) = BundleWriter::resume(&path, |_| another()).unwrap();
         let done = starts[3..].iter().filter(|&&start| start <= length).count();
         assert_eq!(resumed.done.len(), done, "cut at {length}");
         assert_eq!((&resumed.facts, resumed.pack.text()), (&facts(), PACK));
@@ -169,8 +200,20 @@ fn a_killed_sweep_goes_on_where_it_was_and_says_the_same_in_the_end() {
             assert_eq!((host, herd, outcome), (&visit.host, &visit.herd, &visit.outcome));
         }
         visits[done..].iter().for_each(|visit| writer.append(visit).unwrap());
-        writer.finish(UnixMillis(9), false).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), whole, "cut at {length}");
+        let (_, seal) = writer.finish(UnixMillis(19), false).unwrap();
+        let file = std::fs::read(&path).unwrap();
+        assert!(file.starts_with(&kept), "nothing whole is touched");
+        let bundle = Bundle::read(&*file).unwrap();
+        assert_eq!(told_visits(&bundle), told_visits(&truth), "cut at {length}");
+        let Ending::Whole { seal: read, .. } = bundle.ending else { panic!("cut at {length}") };
+        assert_eq!((read, bundle.parts.len(), bundle.is_of_runs()), (seal, 2, true));
+        assert_eq!((&bundle.parts[0].facts, &bundle.parts[1].facts), (&facts(), &another()));
+        // It was killed, unless its end is there.
+        let end = |finished| Some(SweepEnd { finished: UnixMillis(finished), interrupted: false, hosts: 3 });
+        assert_eq!(bundle.parts[0].end, if length == whole.len() { end(9) } else { None });
+        assert_eq!(bundle.parts[1].end, end(19));
+        let of: Vec<u32> = bundle.snapshots.iter().map(|host| host.part).collect();
+        assert_eq!(of, (0..3).map(|host| u32::from(host >= done)).collect::<Vec<_>>());
     }
 }
 
@@ -184,7 +227,7 @@ fn what_was_changed_in_the_middle_is_never_cut_off() {
         let mut damaged = whole[..starts[5]].to_vec();
         damaged[position] ^= 1;
         std::fs::write(&path, &damaged).unwrap();
-        let error = BundleWriter::resume(&path).err().unwrap();
+        let error = BundleWriter::resume(&path, |_| another()).err().unwrap();
         assert!(matches!(error, BundleError::Damaged { frame: 2 | 3, .. }), "{position}: {error}");
         assert_eq!(std::fs::read(&path).unwrap(), damaged);
     }
@@ -192,7 +235,7 @@ fn what_was_changed_in_the_middle_is_never_cut_off() {
     let mut torn = whole[..starts[4]].to_vec();
     torn.resize(starts[4] + 5000, 0);
     std::fs::write(&path, &torn).unwrap();
-    let (_, resumed) = BundleWriter::resume(&path).unwrap();
+    let (_, resumed) = BundleWriter::resume(&path, |_| another()).unwrap();
     assert_eq!((resumed.done.len(), resumed.cut), (2, 5000));
 }
 
@@ -201,13 +244,13 @@ fn a_bundle_is_resumed_by_one_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sweep.herd");
     std::fs::write(&path, written()).unwrap();
-    let (first, _) = BundleWriter::resume(&path).unwrap();
-    assert!(matches!(BundleWriter::resume(&path), Err(BundleError::InUse)));
+    let (first, _) = BundleWriter::resume(&path, |_| another()).unwrap();
+    assert!(matches!(BundleWriter::resume(&path, |_| another()), Err(BundleError::InUse)));
     drop(first);
-    assert!(BundleWriter::resume(&path).is_ok());
+    assert!(BundleWriter::resume(&path, |_| another()).is_ok());
     let old = directory.path().join("old.herd");
     std::fs::write(&old, include_bytes!("../fixtures/format-0.1.herd")).unwrap();
-    assert!(matches!(BundleWriter::resume(&old), Err(BundleError::TooOld { .. })));
+    assert!(matches!(BundleWriter::resume(&old, |_| another()), Err(BundleError::TooOld { .. })));
 }
 
 #[test]

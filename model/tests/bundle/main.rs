@@ -6,4 +6,5 @@ mod fleet;
 mod journal;
 mod merge;
 mod mutation;
+mod runs;
 mod sealed;

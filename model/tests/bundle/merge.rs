@@ -3,7 +3,7 @@
 use crate::fleet::{PACK, facts, fleet, told_visit, told_visits};
 use herdiff_model::bundle::{Bundle, BundleWriter, Ending, Head, MergeError, merge};
 use herdiff_model::pack::Pack;
-use herdiff_model::sweep::{SweepFacts, UnixMillis};
+use herdiff_model::sweep::{SweepEnd, SweepFacts, UnixMillis};
 use herdiff_model::visit::Visit;
 
 fn sweep(started: u64, pack: &str, visits: &[Visit]) -> Bundle {
@@ -89,4 +89,39 @@ fn sweeps_that_asked_other_things_are_not_merged() {
     // Another text with the same statements is no other question; the later one counts.
     let spaced = PACK.replace("{\"query\"", "{ \"query\"");
     assert_eq!(merged(&[sweep(1, PACK, &visits), sweep(2, &spaced, &visits)]).unwrap().pack.text(), spaced);
+}
+
+#[test]
+fn a_pack_that_only_asked_more_is_another() {
+    let more = format!("{}, \"zeal\": {{\"query\": \"SELECT 1\"}}}}}}", PACK.strip_suffix("}}").unwrap());
+    let error =
+        |one: &str, other: &str| merged(&[sweep(1, one, &[]), sweep(2, other, &[])]).unwrap_err().to_string();
+    assert_eq!(
+        error(PACK, &more),
+        "bundle 2 did not ask what the first one asked: it has 3 queries, and not 2"
+    );
+    assert_eq!(
+        error(&more, PACK),
+        "bundle 2 did not ask what the first one asked: it has 2 queries, and not 3"
+    );
+}
+
+#[test]
+fn what_is_merged_of_an_unfinished_sweep_is_not_finished() {
+    let whole = sweep(10, PACK, &fleet(2));
+    let interrupted = |bundles: &[Bundle]| match merged(bundles).unwrap().ending {
+        Ending::Whole { end, .. } => end.interrupted,
+        Ending::Open { .. } => panic!(),
+    };
+    assert!(!interrupted(&[whole.clone(), whole.clone()]));
+    let stopped = Bundle { ending: Ending::Open { offset: 7 }, ..whole.clone() };
+    assert!(interrupted(&[whole.clone(), stopped.clone()]) && interrupted(&[stopped.clone(), whole.clone()]));
+    let bundle = merged(&[whole.clone(), stopped]).unwrap();
+    assert_eq!(bundle.parts.iter().map(|part| part.end.is_some()).collect::<Vec<_>>(), [true, false]);
+    let Ending::Whole { end, seal } = whole.ending else { panic!() };
+    let ended = Bundle {
+        ending: Ending::Whole { end: SweepEnd { interrupted: true, ..end }, seal },
+        ..whole.clone()
+    };
+    assert!(interrupted(&[whole, ended]));
 }

@@ -82,6 +82,7 @@ fn try_everything(file: &[u8]) {
             drop(archive.prove(number));
         }
         drop(archive.query(QueryId(0)));
+        drop(archive.each_visit(|_, _| Ok(())));
     }
     if let Ok((bytes, _)) = recover(Cursor::new(file), Vec::new(), Clone::clone) {
         Bundle::read(&*bytes).unwrap();
@@ -92,8 +93,8 @@ fn try_everything(file: &[u8]) {
 fn nothing_makes_a_reader_panic() {
     let seconds = std::env::var("HERDIFF_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
     let end = Instant::now() + Duration::from_secs(seconds);
-    let seeds =
-        [written(), sealed(), sealed_of(&fleet(5)).0, include_bytes!("../fixtures/format-0.1.herd").to_vec()];
+    let old = include_bytes!("../fixtures/format-0.1.herd").to_vec();
+    let seeds = [written(), sealed(), sealed_of(&fleet(5)).0, crate::runs::journal(), old];
     let mut runs = 0u64;
     while Instant::now() < end {
         let mut dice = Dice(runs.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);

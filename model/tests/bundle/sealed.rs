@@ -1,6 +1,6 @@
 //! Sealed bundles: they say what the journal said, whole or in parts.
 
-use crate::fleet::{PACK, facts, fleet, sealed_of, told_visit, told_visits, visits, written};
+use crate::fleet::{PACK, another, facts, fleet, sealed_of, told_visit, told_visits, visits, written};
 use herdiff_model::bundle::{
     Archive, Bundle, BundleError, BundleWriter, Ending, seal, verify, verify_content,
 };
@@ -34,7 +34,8 @@ fn a_sealed_bundle_says_what_the_journal_says_under_the_same_seal() {
         let distinct = |bundle: &Bundle| bundle.tables.iter().map(|table| table.len()).collect::<Vec<_>>();
         assert_eq!(distinct(&bundle), distinct(&from_journal), "each row once, also over blocks");
         for file in [&journal, &bytes] {
-            assert_eq!(verify(Cursor::new(file)).unwrap().hosts, hosts as u64);
+            let verified = verify(Cursor::new(file)).unwrap();
+            assert_eq!((verified.hosts, verified.bytes), (hosts as u64, file.len() as u64));
             assert_eq!(verify_content(Cursor::new(file)).unwrap(), [] as [&str; 0]);
         }
     }
@@ -60,6 +61,14 @@ fn parts_are_what_they_are_in_the_whole() {
         assert!(proof.holds() && proof.is_of(visit));
         assert!(!proof.is_of(&visits[(number + 1) % 150]));
     }
+    let mut each = Vec::new();
+    archive
+        .each_visit(|visit, part| {
+            each.push((told_visit(&visit), part));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(each, visits.iter().map(|visit| (told_visit(visit), 0)).collect::<Vec<_>>());
     assert!(archive.host(150).unwrap().is_none() && archive.prove(150).unwrap().is_none());
     let whole = Bundle::read(&*bytes).unwrap();
     let only = archive.only("h0100").unwrap();
@@ -143,13 +152,16 @@ fn an_interrupted_sweep_that_was_sealed_goes_on() {
     let path = directory.path().join("sweep.herd");
     let visits = fleet(70);
     std::fs::write(&path, sealed_of(&visits[..50]).0).unwrap();
-    let (mut writer, resumed) = BundleWriter::resume(&path).unwrap();
+    let (mut writer, resumed) = BundleWriter::resume(&path, |_| another()).unwrap();
     assert_eq!(resumed.done.len(), 50);
-    assert!(matches!(BundleWriter::resume(&path), Err(BundleError::InUse)));
+    assert!(matches!(BundleWriter::resume(&path, |_| another()), Err(BundleError::InUse)));
     visits[50..].iter().for_each(|visit| writer.append(visit).unwrap());
     writer.finish(UnixMillis(9), false).unwrap();
-    seal(&path).unwrap();
-    assert_eq!(std::fs::read(&path).unwrap(), sealed_of(&visits).0);
+    let written = seal(&path).unwrap();
+    let bundle = Bundle::read(&*std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(told_visits(&bundle), visits.iter().map(told_visit).collect::<Vec<_>>());
+    assert!(matches!(bundle.ending, Ending::Whole { seal, .. } if seal == written.seal));
+    assert_eq!(bundle.parts.len(), 2);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 

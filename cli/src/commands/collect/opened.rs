@@ -35,41 +35,52 @@ impl Opened {
                 .why("it is encrypted, and what is in it cannot be read on the machine that writes it")
                 .next("save what is in it with `herdiff verify FILE --age-identity KEY --recover OUT`, visit the others with -l, and merge the two"));
         }
-        let (writer, resumed) =
-            BundleWriter::resume(&plan.output).map_err(|error| Failure::bundle(&plan.output, &error))?;
-        let Resumed { pack, done, cut, .. } = resumed;
-        plan.pack = Arc::new(pack);
-        let done: BTreeMap<HostName, HostOutcome> =
-            done.into_iter().map(|(host, _, outcome)| (host, outcome)).collect();
-        // A host that was under way when the sweep was stopped is not done.
-        let is_done = |host: &HostName| {
-            done.get(host).is_some_and(|outcome| outcome.kind != HostOutcomeKind::Interrupted)
+        let mut done = BTreeMap::new();
+        let path = plan.output.clone();
+        // What is left is known when it is known what is there.
+        let go_on = |resumed: &Resumed| {
+            done = done_in(resumed);
+            plan.targets.retain(|target| !done.contains_key(&target.host));
+            facts(plan)
         };
-        plan.targets.retain(|target| !is_done(&target.host));
+        let (writer, resumed) =
+            BundleWriter::resume(&path, go_on).map_err(|error| Failure::bundle(&path, &error))?;
+        let Resumed { pack, cut, .. } = resumed;
+        plan.pack = Arc::new(pack);
         let mut summary = Summary::default();
-        let before = done.iter().filter(|(host, _)| is_done(host));
-        before.clone().for_each(|(host, outcome)| summary.count_done(host, outcome));
-        let (before, left) = (count(before.count(), "host"), count(plan.targets.len(), "host"));
+        done.iter().for_each(|(host, outcome)| summary.count_done(host, outcome));
+        let (before, left) = (count(done.len(), "host"), count(plan.targets.len(), "host"));
         plan.notes.push(format!("{}: {before} done before, {left} to visit", plan.output.display()));
         if cut > 0 {
             plan.notes.push(format!("an unfinished host of {cut} bytes was cut off at its end"));
         }
-        Ok(Self { writer: Writing::Plain(writer), summary, resumed: true })
+        Ok(Self { writer: Writing::plain(writer), summary, resumed: true })
     }
 
     fn start(plan: &Plan) -> Result<Writing, Failure> {
-        let facts = SweepFacts {
-            tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
-            started: environment::now(),
-            operator: environment::operator(),
-            transport: plan.transport.name().to_owned(),
-            inventory: plan.sources.clone(),
-            targets: plan.targets.len() as u64,
-        };
         let file = bundle_output::create(&plan.output)?;
-        Writing::start(file, &plan.output, &facts, &plan.pack, plan.recipients.as_ref())
+        Writing::start(file, &plan.output, &facts(plan), &plan.pack, plan.recipients.as_ref())
             .map_err(|error| Failure::file("write the bundle", &plan.output, &error))
     }
+}
+
+/// Who visits the hosts of the plan, from where and when.
+fn facts(plan: &Plan) -> SweepFacts {
+    SweepFacts {
+        tool: concat!("herdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+        started: environment::now(),
+        operator: environment::operator(),
+        transport: plan.transport.name().to_owned(),
+        inventory: plan.sources.clone(),
+        targets: plan.targets.len() as u64,
+    }
+}
+
+/// The hosts that are done. One that was under way when the sweep was stopped is not.
+fn done_in(resumed: &Resumed) -> BTreeMap<HostName, HostOutcome> {
+    let last: BTreeMap<HostName, HostOutcome> =
+        resumed.done.iter().map(|(host, _, outcome)| (host.clone(), outcome.clone())).collect();
+    last.into_iter().filter(|(_, outcome)| outcome.kind != HostOutcomeKind::Interrupted).collect()
 }
 
 /// The hosts of a bundle that were not reached, or brought nothing: of each its last visit counts.

@@ -15,7 +15,7 @@ use std::path::Path;
 /// A bundle that grows.
 pub(super) enum Writing {
     /// A journal, read again and sealed in the end.
-    Plain(BundleWriter<File>),
+    Plain(Box<BundleWriter<File>>),
     Encrypted(Box<Encrypted>),
 }
 
@@ -36,7 +36,7 @@ impl Writing {
         recipients: Option<&Recipients>,
     ) -> io::Result<Self> {
         let Some(recipients) = recipients else {
-            return BundleWriter::start(file, facts, pack).map(Self::Plain);
+            return BundleWriter::start(file, facts, pack).map(Self::plain);
         };
         let place = Place::file(path)?;
         let sealed = Sealing::start(place.open()?, recipients)?;
@@ -45,6 +45,11 @@ impl Writing {
             sealed: SealedWriter::start(sealed, facts, pack, &[])?,
             place,
         })))
+    }
+
+    /// A journal that is begun.
+    pub(super) fn plain(journal: BundleWriter<File>) -> Self {
+        Self::Plain(Box::new(journal))
     }
 
     pub(super) fn append(&mut self, visit: &Visit) -> io::Result<()> {

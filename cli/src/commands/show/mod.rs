@@ -12,12 +12,12 @@ use crate::screen::Screen;
 use crate::screen::escape::escape;
 use crate::screen::table::Table;
 
-use herdiff_model::bundle::{Bundle, Ending};
+use herdiff_model::bundle::{Bundle, Ending, Part};
 use herdiff_model::outcome::QueryOutcome;
 use herdiff_model::snapshot::Snapshot;
 use herdiff_model::sweep::UnixMillis;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Without options: a summary.
@@ -204,6 +204,9 @@ fn facts(bundle: &Bundle) -> serde_json::Value {
         Ending::Whole { end, seal } => (Some(end.finished.0), Some(seal.to_string())),
         Ending::Open { .. } => (None, None),
     };
+    let parts: Vec<_> =
+        (0u32..).zip(&bundle.parts).map(|(number, part)| part_facts(bundle, number, part)).collect();
+    let (runs, sweeps) = if bundle.is_of_runs() { (parts, Vec::new()) } else { (Vec::new(), parts) };
     json!({
         "tool": bundle.facts.tool,
         "operator": bundle.facts.operator,
@@ -216,36 +219,107 @@ fn facts(bundle: &Bundle) -> serde_json::Value {
         "targets": bundle.facts.targets,
         "outcomes": outcomes(bundle),
         "queries": queries,
+        "runs": runs,
+        "sweeps": sweeps,
     })
+}
+
+/// One of the runs of a sweep, or of the sweeps that were merged.
+fn part_facts(bundle: &Bundle, number: u32, part: &Part) -> serde_json::Value {
+    json!({
+        "tool": part.facts.tool,
+        "operator": part.facts.operator,
+        "transport": part.facts.transport,
+        "inventory": part.facts.inventory,
+        "started_ms": part.facts.started.0,
+        "finished_ms": part.end.map(|end| end.finished.0),
+        "complete": part.end.is_some(),
+        "interrupted": part.end.map(|end| end.interrupted),
+        "targets": part.facts.targets,
+        "snapshots": snapshots(bundle, number),
+        "seal": part.seal.map(|seal| seal.to_string()),
+    })
+}
+
+/// How many snapshots are of one part.
+fn snapshots(bundle: &Bundle, part: u32) -> usize {
+    bundle.snapshots.iter().filter(|snapshot| snapshot.part == part).count()
+}
+
+/// Who went on with a sweep, or what was merged: a line for each.
+fn parts(bundle: &Bundle) -> Vec<(&'static str, String)> {
+    /// More are counted; the JSON has them all.
+    const MOST: usize = 20;
+    let of_runs = bundle.is_of_runs();
+    // The first run has the facts of the sweep, which are shown anyway.
+    let shown = (0u32..).zip(&bundle.parts).skip(usize::from(of_runs));
+    let mut lines: Vec<_> = shown
+        .clone()
+        .take(MOST)
+        .map(|(number, part)| {
+            let facts = &part.facts;
+            let who = format!("{} by {}", time(facts.started), escape(&facts.operator));
+            let how = format!("with {} over {}", escape(&facts.tool), escape(&facts.transport));
+            let left = count(snapshots(bundle, number), "snapshot");
+            let ended = match part.end {
+                Some(end) if end.interrupted => ", interrupted",
+                Some(_) => "",
+                None => ", stopped early",
+            };
+            let seal = part.seal.map_or(String::new(), |seal| format!(", seal {seal}"));
+            (if of_runs { "resumed" } else { "sweep" }, format!("{who} {how}: {left}{ended}{seal}"))
+        })
+        .collect();
+    if let Some(more) = shown.count().checked_sub(MOST).filter(|&more| more > 0) {
+        lines.push(("", format!("and {more} more; --format json has them all")));
+    }
+    lines
 }
 
 fn summary(bundle: &Bundle, screen: Screen) -> String {
     let facts = &bundle.facts;
     let mut out = String::new();
     let mut line = |name: &str, value: String| out += &format!("{name:<10} {value}\n");
-    line("collected", format!("{} by {}", time(facts.started), escape(&facts.operator)));
-    line("with", format!("{} over {}", escape(&facts.tool), escape(&facts.transport)));
+    let of_others = !bundle.parts.is_empty() && !bundle.is_of_runs();
+    if of_others {
+        // Whoever wrote it visited nobody.
+        line(
+            "written",
+            format!(
+                "by {} with {} ({})",
+                escape(&facts.operator),
+                escape(&facts.tool),
+                escape(&facts.transport)
+            ),
+        );
+    } else {
+        line("collected", format!("{} by {}", time(facts.started), escape(&facts.operator)));
+        line("with", format!("{} over {}", escape(&facts.tool), escape(&facts.transport)));
+    }
     line("from", escape(facts.inventory.join(", ")));
+    parts(bundle).into_iter().for_each(|(name, value)| line(name, value));
     match bundle.ending {
         Ending::Whole { end, seal } => {
             let took = end.finished.0.saturating_sub(facts.started.0);
             let interrupted = if end.interrupted { ", interrupted" } else { "" };
-            line("took", format!("{:.1} s{interrupted}", took as f64 / 1000.0));
+            if !of_others {
+                line("took", format!("{:.1} s{interrupted}", took as f64 / 1000.0));
+            }
             line("seal", seal.to_string());
         }
         Ending::Open { offset } => {
             line("ends", format!("early, at byte {offset}: the sweep was stopped or the file cut"))
         }
     }
-    line(
-        "hosts",
-        format!(
-            "{} of {} ({})",
-            bundle.snapshots.len(),
-            facts.targets,
-            coverage::outcomes(&outcomes(bundle))
-        ),
-    );
+    let names: BTreeSet<_> = bundle.snapshots.iter().map(|snapshot| &snapshot.host).collect();
+    let visits = match bundle.snapshots.len() {
+        visits if visits == names.len() => String::new(),
+        visits => format!(", {}", count(visits, "snapshot")),
+    };
+    let ended = coverage::outcomes(&outcomes(bundle));
+    // Whoever went on with it may have had a longer list.
+    let all = facts.targets.max(names.len() as u64);
+    line("hosts", format!("{} of {all}{visits} ({ended})", names.len()));
     out.push('\n');
     let mut table = Table::new(["QUERY", ">HOSTS", ">ROWS", ">DISTINCT"]);
     for (id, query, distinct) in bundle.queries() {

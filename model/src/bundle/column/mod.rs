@@ -10,6 +10,7 @@ use crate::row::push_cell;
 use number::NONE;
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use text::Texts;
 
 /// How the cells of a column are written.
@@ -142,21 +143,27 @@ pub(super) fn encode_index(index: &[u32], values: usize, output: &mut Output) ->
     Ok(())
 }
 
-/// Reads what [`encode_index`] wrote; every number is below `values`. Where there is one value the list is empty: rows that
-/// take no bytes take no memory.
-pub(super) fn decode_index(input: &mut Input<'_>, rows: usize, values: usize) -> Option<Vec<u32>> {
+/// Reads what [`encode_index`] wrote, of some rows; every number is below `values`. Where there is one value the list is empty: rows
+/// that take no bytes take no memory.
+pub(super) fn decode_index(
+    input: &mut Input<'_>,
+    rows: usize,
+    values: usize,
+    wanted: &Range<usize>,
+) -> Option<Vec<u32>> {
     match values {
         0 => return (rows == 0).then(Vec::new),
         1 => return Some(Vec::new()),
         _ => {}
     }
-    let mut index = vec![0u32; rows];
+    let mut index = vec![0u32; wanted.len()];
     for place in 0..planes(values) {
         let plane = input.stream()?;
         if plane.len() != rows {
             return None;
         }
-        index.iter_mut().zip(plane).for_each(|(at, byte)| *at |= u32::from(byte) << (8 * place));
+        let plane = plane.get(wanted.clone())?;
+        index.iter_mut().zip(plane).for_each(|(at, &byte)| *at |= u32::from(byte) << (8 * place));
     }
     index.iter().all(|&at| (at as usize) < values).then_some(index)
 }
@@ -169,7 +176,12 @@ fn planes(values: usize) -> u32 {
     }
 }
 
-pub(super) use number::{decode as decode_numbers, encode as encode_numbers};
+pub(super) use number::encode as encode_numbers;
+
+/// Reads so many numbers.
+pub(super) fn decode_numbers(input: &mut Input<'_>, count: usize, alike: &[u32]) -> Option<Vec<i64>> {
+    Some(number::decode(input, count, alike, &(0..count))?.1)
+}
 
 /// Writes the columns of some rows.
 pub(super) fn encode(columns: &[Column<'_>], output: &mut Output) -> io::Result<()> {
@@ -255,24 +267,33 @@ pub(super) struct Decoded {
     columns: Vec<DecodedColumn>,
 }
 
+/// Of some rows; the first that is there has the number in front.
 enum DecodedColumn {
     /// Different cells, each with its length in front, and which of them each row has.
-    Values(Texts, Vec<u32>),
-    Texts(Texts),
-    Numbers(Vec<i64>),
+    Values(usize, Texts, Vec<u32>),
+    Texts(usize, Texts),
+    Numbers(usize, Vec<i64>),
 }
 
-/// Reads so many columns of so many rows, no text column longer than `most` bytes.
-pub(super) fn decode(input: &mut Input<'_>, columns: usize, rows: usize, most: usize) -> Option<Decoded> {
+/// Reads so many columns of so many rows, no text column longer than `most` bytes. Only the rows that are wanted can be had of it
+/// afterwards: of the others no more is read than those need.
+pub(super) fn decode(
+    input: &mut Input<'_>,
+    columns: usize,
+    rows: usize,
+    most: usize,
+    wanted: &Range<usize>,
+) -> Option<Decoded> {
     let guide = input.count(columns)?.checked_sub(1);
     let mut guided = None;
     let mut twins = Vec::new();
     if guide.is_some() {
-        let (cells, index) = decode_values(input, rows, most)?;
+        // Which rows are alike is told from the first on.
+        let (cells, index) = decode_values(input, rows, most, &(0..wanted.end))?;
         // A column of one value guides nobody.
         (cells.len() > 1).then_some(())?;
         twins = alike(&index, cells.len());
-        guided = Some(DecodedColumn::Values(cells, index));
+        guided = Some(DecodedColumn::Values(0, cells, index));
     }
     let mut decoded = Vec::with_capacity(columns);
     for at in 0..columns {
@@ -281,11 +302,17 @@ pub(super) fn decode(input: &mut Input<'_>, columns: usize, rows: usize, most: u
         } else {
             match input.number()? {
                 VALUES => {
-                    let (cells, index) = decode_values(input, rows, most)?;
-                    DecodedColumn::Values(cells, index)
+                    let (cells, index) = decode_values(input, rows, most, wanted)?;
+                    DecodedColumn::Values(wanted.start, cells, index)
                 }
-                TEXTS => DecodedColumn::Texts(text::decode(input, rows, most)?),
-                NUMBERS => DecodedColumn::Numbers(number::decode(input, rows, &twins)?),
+                TEXTS => {
+                    let (first, texts) = text::decode(input, rows, most, wanted)?;
+                    DecodedColumn::Texts(first, texts)
+                }
+                NUMBERS => {
+                    let (first, numbers) = number::decode(input, rows, &twins, wanted)?;
+                    DecodedColumn::Numbers(first, numbers)
+                }
                 _ => return None,
             }
         });
@@ -293,20 +320,25 @@ pub(super) fn decode(input: &mut Input<'_>, columns: usize, rows: usize, most: u
     Some(Decoded { columns: decoded })
 }
 
-fn decode_values(input: &mut Input<'_>, rows: usize, most: usize) -> Option<(Texts, Vec<u32>)> {
+fn decode_values(
+    input: &mut Input<'_>,
+    rows: usize,
+    most: usize,
+    wanted: &Range<usize>,
+) -> Option<(Texts, Vec<u32>)> {
     let count = input.count(rows)?;
     let texts = match input.number()? {
         NUMBERS => {
             let mut texts = Texts::default();
-            for number in number::decode(input, count, &[])? {
+            for number in decode_numbers(input, count, &[])? {
                 texts.push_with(|text| number::write(number, text))?;
             }
             texts
         }
-        TEXTS => text::decode(input, count, most)?,
+        TEXTS => text::decode(input, count, most, &(0..count))?.1,
         _ => return None,
     };
-    let index = decode_index(input, rows, count)?;
+    let index = decode_index(input, rows, count, wanted)?;
     let mut cells = Texts::default();
     for at in 0..texts.len() {
         cells.push_with(|cell| push_cell(cell, texts.get(at).unwrap_or_default()))?;
@@ -319,14 +351,15 @@ impl Decoded {
     pub(super) fn push_row(&self, row: usize, scratch: &mut Vec<u8>, cells: &mut Vec<u8>) -> Option<()> {
         for column in &self.columns {
             match column {
-                DecodedColumn::Values(values, index) => {
-                    let at = if values.len() == 1 { 0 } else { *index.get(row)? as usize };
+                DecodedColumn::Values(first, values, index) => {
+                    let at =
+                        if values.len() == 1 { 0 } else { *index.get(row.checked_sub(*first)?)? as usize };
                     cells.extend_from_slice(values.get(at)?);
                 }
-                DecodedColumn::Texts(texts) => push_cell(cells, texts.get(row)?),
-                DecodedColumn::Numbers(numbers) => {
+                DecodedColumn::Texts(first, texts) => push_cell(cells, texts.get(row.checked_sub(*first)?)?),
+                DecodedColumn::Numbers(first, numbers) => {
                     scratch.clear();
-                    number::write(*numbers.get(row)?, scratch);
+                    number::write(*numbers.get(row.checked_sub(*first)?)?, scratch);
                     push_cell(cells, scratch);
                 }
             }
@@ -349,14 +382,18 @@ mod tests {
         let mut output = Output::new(&Squeezer::new().unwrap());
         encode(&columns, &mut output).unwrap();
         let packed = output.packed();
-        let mut input = Input::new(&packed.bytes, packed.unpacked as u32);
-        let decoded = decode(&mut input, width, rows.len(), 1 << 20).unwrap();
-        assert!(input.is_at_end());
-        for (at, row) in rows.iter().enumerate() {
-            let mut cells = Vec::new();
-            decoded.push_row(at, &mut Vec::new(), &mut cells).unwrap();
-            let cells: Vec<Vec<u8>> = Cells::over(&cells).map(|cell| cell.to_vec()).collect();
-            assert_eq!(cells, *row);
+        let all = 0..rows.len();
+        // Of some rows as of all of them.
+        for wanted in [all.clone(), 0..1, all.end / 3..all.end / 2, all.end - 1..all.end, 0..0] {
+            let mut input = Input::new(&packed.bytes, packed.unpacked as u32);
+            let decoded = decode(&mut input, width, rows.len(), 1 << 20, &wanted).unwrap();
+            assert!(input.is_at_end());
+            for (at, row) in rows.iter().enumerate().filter(|(at, _)| wanted.contains(at)) {
+                let mut cells = Vec::new();
+                decoded.push_row(at, &mut Vec::new(), &mut cells).unwrap();
+                let cells: Vec<Vec<u8>> = Cells::over(&cells).map(|cell| cell.to_vec()).collect();
+                assert_eq!(cells, *row);
+            }
         }
     }
 
@@ -389,6 +426,59 @@ mod tests {
             }
             there_and_back(&rows);
         }
+    }
+
+    /// Whether something that was put together by hand is read.
+    fn is_read<T>(write: impl FnOnce(&mut Output), read: impl FnOnce(&mut Input<'_>) -> Option<T>) -> bool {
+        let mut output = Output::new(&Squeezer::new().unwrap());
+        write(&mut output);
+        let packed = output.packed();
+        read(&mut Input::new(&packed.bytes, packed.unpacked as u32)).is_some()
+    }
+
+    #[test]
+    fn what_no_writer_writes_is_refused() {
+        let hex = |count: usize| {
+            let write = |output: &mut Output| {
+                [1, 4].into_iter().for_each(|number| output.number(number));
+                output.stream(&[0xab; 12]).unwrap();
+            };
+            is_read(write, |input| text::decode(input, count, 1 << 20, &(0..count)))
+        };
+        assert!(hex(3) && !hex(2) && !hex(4), "digests that are left, or missing");
+        let front = |count: usize| {
+            let write = |output: &mut Output| text::encode(&[b"one", b"only", b"other"], output).unwrap();
+            is_read(write, |input| text::decode(input, count, 1 << 20, &(0..count)))
+        };
+        assert!(front(3) && !front(2) && !front(4), "texts that are left, or missing");
+        let numbers = |lengths: &[u8], bits: &[u8]| {
+            let write = |output: &mut Output| {
+                [0, 0].into_iter().for_each(|number| output.number(number));
+                [lengths, bits].into_iter().for_each(|bytes| output.stream(bytes).unwrap());
+            };
+            is_read(write, |input| decode_numbers(input, 2, &[]))
+        };
+        assert!(numbers(&[1, 3], &[0b11]) && numbers(&[0, 1], &[]));
+        assert!(!numbers(&[1, 3], &[0b111]) && !numbers(&[1, 3], &[0b11, 0]), "bits that are left");
+        assert!(
+            !numbers(&[1, 10], &[0b11]) && !numbers(&[1, 65], &[0; 9]),
+            "bits that are missing, or too many"
+        );
+        assert!(!numbers(&[1, 1, 1], &[]) && !numbers(&[1], &[]), "numbers that are left, or missing");
+        let index = |plane: &[u8]| {
+            is_read(|output| output.stream(plane).unwrap(), |input| decode_index(input, 3, 2, &(0..3)))
+        };
+        assert!(index(&[0, 1, 0]) && !index(&[0, 2, 0]), "a value that there is not");
+        assert!(!index(&[0, 1]) && !index(&[0, 1, 0, 0]), "rows that are left, or missing");
+        let guided = |cells: &[&'static [u8]]| {
+            let column = || Column::new(cells.to_vec());
+            let write = |output: &mut Output| {
+                output.number(1);
+                encode_values(&column(), output).unwrap();
+            };
+            is_read(write, |input| decode(input, 1, cells.len(), 1 << 20, &(0..cells.len())))
+        };
+        assert!(guided(&[b"a", b"b"]) && !guided(&[b"a", b"a"]), "a guide that tells nothing apart");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::stream::{BitReader, BitWriter, Input, Output};
 use std::io;
+use std::ops::Range;
 
 /// The number that a cell is the usual way of writing of: no sign but a minus, no zeros in front.
 pub(super) fn parse(cell: &[u8]) -> Option<i64> {
@@ -146,8 +147,14 @@ pub(in super::super) fn encode(numbers: &[i64], alike: &Alike, output: &mut Outp
     output.stream(&bits.finish())
 }
 
-/// Reads so many numbers.
-pub(in super::super) fn decode(input: &mut Input<'_>, rows: usize, alike: &Alike) -> Option<Vec<i64>> {
+/// Reads so many numbers; of those that are wanted, and where these need others, of all before them. In front stands which is the
+/// first that is there.
+pub(super) fn decode(
+    input: &mut Input<'_>,
+    rows: usize,
+    alike: &Alike,
+    wanted: &Range<usize>,
+) -> Option<(usize, Vec<i64>)> {
     let neighbour = *NEIGHBOURS.get(input.count(NEIGHBOURS.len())?)?;
     let least = unfold(input.number()?);
     let lengths = input.stream()?;
@@ -155,8 +162,12 @@ pub(in super::super) fn decode(input: &mut Input<'_>, rows: usize, alike: &Alike
     if lengths.len() != rows {
         return None;
     }
-    let mut bits = BitReader::new(&bits);
-    let mut numbers = Vec::with_capacity(rows);
+    let first = if neighbour == Neighbour::Least { wanted.start } else { 0 };
+    let before: usize =
+        lengths.get(..first)?.iter().map(|&length| usize::from(length).saturating_sub(1)).sum();
+    let mut bits = BitReader::at(&bits, before)?;
+    let lengths = lengths.get(first..wanted.end)?;
+    let mut numbers = Vec::with_capacity(lengths.len());
     for (row, &length) in lengths.iter().enumerate() {
         let difference = match u32::from(length) {
             0 => 0,
@@ -168,7 +179,7 @@ pub(in super::super) fn decode(input: &mut Input<'_>, rows: usize, alike: &Alike
             _ => expected(neighbour, least, &numbers, row, alike).wrapping_add(unfold(difference)),
         });
     }
-    bits.is_at_end().then_some(numbers)
+    (wanted.end < rows || bits.is_at_end()).then_some((first, numbers))
 }
 
 #[cfg(test)]
@@ -195,6 +206,7 @@ mod tests {
         fn numbers_come_back(
             numbers in proptest::collection::vec(prop_oneof![any::<i64>(), 1000i64..1100], 1..60),
             step in 1usize..9,
+            some in (0usize..60, 0usize..60),
         ) {
             let twin = |row: usize| row.checked_sub(step).map_or(NONE, |twin| twin as u32);
             let alike: Vec<u32> = (0..numbers.len()).map(twin).collect();
@@ -203,8 +215,15 @@ mod tests {
                 encode(&numbers, alike, &mut output).unwrap();
                 let packed = output.packed();
                 let mut input = Input::new(&packed.bytes, packed.unpacked as u32);
-                prop_assert_eq!(decode(&mut input, numbers.len(), alike), Some(numbers.clone()));
+                prop_assert_eq!(decode(&mut input, numbers.len(), alike, &(0..numbers.len())), Some((0, numbers.clone())));
                 prop_assert!(input.is_at_end());
+                // Some of them.
+                let (from, to) = (some.0.min(numbers.len()), some.1.min(numbers.len()));
+                let wanted = from.min(to)..from.max(to);
+                let mut input = Input::new(&packed.bytes, packed.unpacked as u32);
+                let (first, some) = decode(&mut input, numbers.len(), alike, &wanted).unwrap();
+                prop_assert!(first <= wanted.start);
+                prop_assert_eq!(&some[..], &numbers[first..wanted.end]);
             }
         }
     }

@@ -176,8 +176,16 @@ pub(super) struct BitReader<'a> {
 }
 
 impl<'a> BitReader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    #[cfg(test)]
+    fn new(bytes: &'a [u8]) -> Self {
         Self { bytes: bytes.iter(), pending: 0, count: 0 }
+    }
+
+    /// Behind so many bits.
+    pub(super) fn at(bytes: &'a [u8], bits: usize) -> Option<Self> {
+        let mut reader = Self { bytes: bytes.get(bits / 8..)?.iter(), pending: 0, count: 0 };
+        reader.take((bits % 8) as u32)?;
+        Some(reader)
     }
 
     /// At most 64 bits.

@@ -2,6 +2,7 @@
 
 use super::stream::{Input, Output};
 use std::io;
+use std::ops::Range;
 
 /// Texts one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,9 +70,16 @@ pub(super) fn encode(texts: &[&[u8]], output: &mut Output) -> io::Result<()> {
     output.stream(&rest)
 }
 
-/// Reads so many texts, which are together not longer than `most`.
-pub(super) fn decode(input: &mut Input<'_>, count: usize, most: usize) -> Option<Texts> {
+/// Reads so many texts, which are together not longer than `most`: those that are wanted, and where these need others, all before
+/// them. In front stands which is the first that is there.
+pub(super) fn decode(
+    input: &mut Input<'_>,
+    count: usize,
+    most: usize,
+    wanted: &Range<usize>,
+) -> Option<(usize, Texts)> {
     let mut texts = Texts::default();
+    let mut first = 0;
     match input.number()? {
         HEX => {
             let half = input.count(most)?;
@@ -79,7 +87,8 @@ pub(super) fn decode(input: &mut Input<'_>, count: usize, most: usize) -> Option
             if packed.len() != half.checked_mul(count)? || half == 0 {
                 return None;
             }
-            for bytes in packed.chunks(half) {
+            first = wanted.start;
+            for bytes in packed.chunks(half).take(wanted.end).skip(first) {
                 for byte in bytes {
                     let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + value - 10 };
                     texts.bytes.extend([digit(byte >> 4), digit(byte & 15)]);
@@ -93,7 +102,7 @@ pub(super) fn decode(input: &mut Input<'_>, count: usize, most: usize) -> Option
             let mut lengths = Input::new(&lengths, 0);
             let mut rest = rest.as_slice();
             let mut start = 0;
-            for _ in 0..count {
+            for _ in 0..wanted.end {
                 let same = shared.count(texts.bytes.len() - start)?;
                 let (own, behind) = rest.split_at_checked(lengths.count(rest.len())?)?;
                 rest = behind;
@@ -106,13 +115,14 @@ pub(super) fn decode(input: &mut Input<'_>, count: usize, most: usize) -> Option
                 texts.ends.push(u32::try_from(texts.bytes.len()).ok()?);
                 start = next;
             }
-            if !(rest.is_empty() && shared.is_at_end() && lengths.is_at_end()) {
+            let is_at_end = rest.is_empty() && shared.is_at_end() && lengths.is_at_end();
+            if wanted.end == count && !is_at_end {
                 return None;
             }
         }
         _ => return None,
     }
-    Some(texts)
+    Some((first, texts))
 }
 
 #[cfg(test)]
@@ -126,11 +136,19 @@ mod tests {
         encode(texts, &mut output).unwrap();
         let packed = output.packed();
         let mut input = Input::new(&packed.bytes, packed.unpacked as u32);
-        let back = decode(&mut input, texts.len(), 1 << 20).unwrap();
+        let back = decode(&mut input, texts.len(), 1 << 20, &(0..texts.len())).unwrap().1;
         assert_eq!(back.len(), texts.len());
         assert!(input.is_at_end());
         for (at, text) in texts.iter().enumerate() {
             assert_eq!(back.get(at), Some(*text));
+        }
+        // Some of them.
+        let wanted = texts.len() / 3..texts.len() / 2;
+        let mut input = Input::new(&packed.bytes, packed.unpacked as u32);
+        let (first, back) = decode(&mut input, texts.len(), 1 << 20, &wanted).unwrap();
+        assert!(first <= wanted.start && first + back.len() == wanted.end);
+        for (at, text) in texts.iter().enumerate().filter(|(at, _)| wanted.contains(at)) {
+            assert_eq!(back.get(at - first), Some(*text));
         }
         packed.bytes.len()
     }
@@ -149,8 +167,8 @@ mod tests {
         let mut output = Output::new(&Squeezer::new().unwrap());
         encode(&[&[b'x'; 500], &[b'x'; 500]], &mut output).unwrap();
         let packed = output.packed();
-        assert!(decode(&mut Input::new(&packed.bytes, 4000), 2, 999).is_none());
-        assert!(decode(&mut Input::new(&packed.bytes, 4000), 2, 1000).is_some());
+        assert!(decode(&mut Input::new(&packed.bytes, 4000), 2, 999, &(0..2)).is_none());
+        assert!(decode(&mut Input::new(&packed.bytes, 4000), 2, 1000, &(0..2)).is_some());
     }
 
     proptest! {
