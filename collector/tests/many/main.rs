@@ -12,6 +12,7 @@
 
 mod answers;
 mod farm;
+mod rogue;
 mod sweeping;
 
 use herdiff_model::outcome::{HostOutcomeKind as Kind, Phase};
@@ -33,11 +34,20 @@ const ENDED_BY_LIMITS: &[(&str, Kind, Phase)] = &[
     ("stderr", Kind::OutputLimit, Phase::Upload),
     ("greeting", Kind::MalformedOutput, Phase::Session),
     ("oneline", Kind::OutputLimit, Phase::Run),
-    ("packed", Kind::MalformedOutput, Phase::Run),
+    ("packed", Kind::OutputLimit, Phase::Run),
+    ("packed-rows", Kind::OutputLimit, Phase::Run),
+    ("past-window", Kind::OutputLimit, Phase::Run),
+    ("large-packets", Kind::OutputLimit, Phase::Run),
+    ("banners", Kind::OutputLimit, Phase::Authenticate),
+    ("refusals", Kind::AuthFailed, Phase::Authenticate),
+    ("nothings", Kind::OutputLimit, Phase::Session),
 ];
 const ENDED_BY_TIME: &[(&str, Kind, Phase)] = &[
     ("channels", Kind::Timeout, Phase::Session),
     ("drip", Kind::Timeout, Phase::Run),
+    // They read no answer, so nobody answers them any more.
+    ("requests", Kind::Timeout, Phase::Session),
+    ("opens", Kind::Timeout, Phase::Session),
     ("chatter", Kind::Protocol, Phase::Handshake),
 ];
 
