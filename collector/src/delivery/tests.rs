@@ -250,3 +250,13 @@ fn a_host_that_packs_well_pays_for_what_it_is_unpacked() {
     assert!(refused.detail.contains("all hosts together"), "{refused:?}");
     assert_eq!(sent(1 << 30, &Budget::new(1 << 30, 4)), None);
 }
+
+/// What stayed on the host must be told, as an operator has to remove it.
+#[test]
+fn what_was_not_removed_is_in_the_receipt() {
+    let last = receipt_line(0, false).replace("\"removed\":true", "\"removed\":false");
+    let (outcome, receipt, _) =
+        talk(EngineChoice::Auto, &[HELLO, PLACED, HEADER, ROWS, END, &last], "", End::Closed);
+    assert_eq!((outcome.kind, receipt.removed), (Kind::Ok, Some(false)));
+    assert_eq!(receipt.placed, "/tmp/.herdiff.1.x");
+}

@@ -408,7 +408,8 @@ mod tests {
     fn ten_thousand_hashed_lines_are_read_once() {
         let dir = tempfile::tempdir().unwrap();
         let shared = dir.path().join("known_hosts");
-        std::fs::write(&shared, (0..10_000).map(|n| hashed(&format!("h{n}"), n)).collect::<String>()).unwrap();
+        std::fs::write(&shared, (0..10_000).map(|n| hashed(&format!("h{n}"), n)).collect::<String>())
+            .unwrap();
         let mut known = KnownFiles::default();
         let lists: Vec<Vec<PathBuf>> =
             (0..200).map(|n| vec![dir.path().join(format!("of-h{n}")), shared.clone()]).collect();

@@ -369,6 +369,18 @@ async fn a_stopped_sweep_ends_at_once_and_keeps_what_it_has() {
     assert_eq!(swept.visit("h4").receipt.address, "", "never started");
 }
 
+/// Only the least time is looked at: a busy machine takes longer.
+#[tokio::test]
+async fn hosts_are_not_started_faster_than_the_rate() {
+    let (keys, closed) = (Keys::new(), Closed::new());
+    let mut config = keys.config(&[closed.port]);
+    config.rate = Some(10);
+    let start = std::time::Instant::now();
+    let swept = sweep((0..11).map(|n| target(&format!("h{n}"), closed.port)).collect(), config).await;
+    assert!(start.elapsed() > Duration::from_millis(450), "{:?}", start.elapsed());
+    assert!(swept.visits.values().all(|(visit, _)| visit.outcome.kind == Kind::Refused));
+}
+
 /// A server that has as many logins under way as it allows, until it has turned us away once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_server_is_tried_again() {

@@ -168,6 +168,11 @@ async fn a_server_that_wants_more_than_we_have_says_what() {
         "{outcome:?}"
     );
     assert!(!outcome.detail.contains('\x1b'), "{outcome:?}");
+
+    // What is typed would be shown: that is no question for a password.
+    let (port, server) = Wanting::serve(&keys, &[KeyboardInteractive], &[("Password: ", true)]).await;
+    let swept = sweep(vec![target("a", port)], with_password(&keys, &[port], RIGHT)).await;
+    assert_eq!((swept.kind("a"), server.passwords.load(Relaxed)), (Kind::AuthFailed, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
