@@ -250,8 +250,9 @@ mod tests {
         let (desk, mut talk) = (Desk::new(1), talk());
         let halt = talk.dialogue().unwrap().halt();
         let work = move |dialogue: &mut Dialogue| {
-            while !halt.is_wished() {
-                std::thread::yield_now();
+            let start = std::time::Instant::now();
+            while !halt.is_wished() && start.elapsed() < LONG {
+                std::thread::sleep(Duration::from_millis(1));
             }
             dialogue.stdout(SECOND)
         };

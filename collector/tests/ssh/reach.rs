@@ -432,3 +432,26 @@ async fn a_host_is_reached_from_the_address_that_is_configured() {
     assert_eq!((outcome.kind, outcome.phase), (Kind::Unreachable, Some(Phase::Connect)));
     assert!(outcome.detail.contains("BindAddress 192.0.2.1: "), "{outcome:?}");
 }
+
+/// `ssh -G` has filled in this one's tokens already, and a name that starts with `$` is a variable's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agent_is_where_the_configuration_says() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let place = keys.path("").display().to_string();
+    let notes = async |agent: &str| {
+        let mut config = configured(&keys, &format!("IdentityAgent {agent}\n{}", base(&keys)));
+        let of_test = place.clone();
+        config.ssh.variable = Some(Arc::new(move |name| (name == "SOCK").then(|| format!("{of_test}/sock"))));
+        let pack = Arc::new(Pack::parse(PACK).unwrap());
+        let sweep = Sweep::start(vec![target("a", 1)], pack, config, Default::default()).await.unwrap();
+        sweep.notes().join("\n")
+    };
+    let said = notes(&format!("{place}/a%%b-%r")).await;
+    assert!(said.contains(&format!("no ssh-agent at {place}/a%b-{}: ", user())), "{said}");
+    let said = notes("$SOCK").await;
+    assert!(said.contains(&format!("no ssh-agent at {place}/sock: ")), "{said}");
+    assert!(!notes("$NOT_SET").await.contains("ssh-agent"));
+}
