@@ -78,6 +78,16 @@ pub(crate) fn user() -> Option<String> {
     said.or_else(|| account()?.into_iter().next())
 }
 
+/// The number of the account that runs this.
+pub(crate) fn uid() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
+/// A variable that OpenSSH's configuration names.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
 pub(crate) fn agent() -> Option<PathBuf> {
     env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from)
 }

@@ -142,6 +142,7 @@ fn target(instance: Instance) -> Target {
         jump: None,
         proxy_command: None,
         privilege: None,
+        become_user: None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::output::{Format, count, csv, json, print, say};
 use crate::screen::Screen;
 use crate::screen::escape::escape;
 use crate::screen::table::Table;
-use herdiff_collector::delivery::Privilege;
+use herdiff_collector::delivery::{Account, Privilege};
 use herdiff_collector::inventory::{Inventory, InventoryError, Target};
 use serde_json::json;
 use std::path::PathBuf;
@@ -159,5 +159,6 @@ fn object(target: &Target) -> serde_json::Value {
         "jump": target.jump,
         "proxy_command": target.proxy_command,
         "become": target.privilege.map(Privilege::program),
+        "become_user": target.become_user.as_ref().map(Account::as_str),
     })
 }

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod coverage;
 pub(crate) mod csv;
+pub(crate) mod failures;
 pub(crate) mod findings;
 pub(crate) mod gaps;
 pub(crate) mod json;

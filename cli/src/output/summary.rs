@@ -1,10 +1,10 @@
 //! What a sweep came to: how many hosts ended how, which failed and why, and what to do next.
 
 use crate::exit::Exit;
+use crate::output::failures::{self, Failed};
 use crate::output::{count, coverage};
 use crate::screen::escape::escape;
-use crate::screen::table::Table;
-use crate::screen::wrap::wrap;
+use crate::screen::wrap::fold;
 use crate::screen::{Screen, Style};
 use herdiff_model::bundle::Digest;
 use herdiff_model::name::HostName;
@@ -18,17 +18,16 @@ use std::time::Duration;
 #[derive(Default)]
 pub(crate) struct Summary {
     outcomes: BTreeMap<&'static str, usize>,
-    failed: Vec<[String; 4]>,
+    failed: Vec<Failed>,
     hosts: usize,
     with_rows: usize,
     left_behind: Vec<String>,
     /// Whether there are hosts to try again.
     unreached: bool,
+    /// Whether a sweep that was stopped can go on with its bundle.
+    pub(crate) resumable: bool,
     pub(crate) took: Duration,
 }
-
-/// More failed hosts are counted; `herdiff show --hosts` has them all.
-const MOST_FAILED: usize = 20;
 
 impl Summary {
     pub(crate) fn count(&mut self, visit: &Visit) {
@@ -53,12 +52,7 @@ impl Summary {
         *self.outcomes.entry(outcome.kind.code()).or_default() += 1;
         self.unreached |= !matches!(outcome.kind, HostOutcomeKind::Ok | HostOutcomeKind::Partial);
         if outcome.kind != HostOutcomeKind::Ok {
-            self.failed.push([
-                host.to_string(),
-                outcome.kind.to_string(),
-                outcome.phase.map_or(String::new(), |phase| phase.to_string()),
-                outcome.detail.clone(),
-            ]);
+            self.failed.push(Failed { host: host.clone(), outcome: outcome.clone() });
         }
     }
 
@@ -77,49 +71,47 @@ impl Summary {
         there.filter_map(|kind| Some((kind, advice(kind)?)))
     }
 
+    /// Whether a sweep was stopped before all hosts were done.
+    fn stopped(&self) -> bool {
+        self.outcomes.contains_key(HostOutcomeKind::Interrupted.code())
+    }
+
     pub(crate) fn render(&self, path: &Path, size: u64, seal: Digest, screen: Screen) -> String {
         let mut out = String::new();
         let took = self.took.as_secs_f64();
         let head =
             format!("{}: {} in {took:.1} s", count(self.hosts, "host"), coverage::outcomes(&self.outcomes));
-        out += &screen.paint(if self.failed.is_empty() { Style::Good } else { Style::Strong }, &head);
+        let style = if self.failed.is_empty() { Style::Good } else { Style::Strong };
+        out += &screen.paint(style, &fold(&head, 4, screen));
         out += "\n";
         if !self.failed.is_empty() {
-            let mut table = Table::new(["HOST", "OUTCOME", "PHASE", "WHY"]);
-            let mut failed: Vec<_> = self.failed.iter().collect();
-            // Rare outcomes first: a host whose key has changed must not be lost below a thousand that are switched off.
-            let hosts = |[_, outcome, ..]: &[String; 4]| self.outcomes.get(outcome.as_str()).copied();
-            failed.sort_by_key(|row| (hosts(row), row[1].as_str(), row[0].as_str()));
-            failed.iter().take(MOST_FAILED).for_each(|row| table.row(row.iter().map(escape)));
-            out += &format!("\n{}\n", table.render(screen));
-            if let Some(more) = failed.len().checked_sub(MOST_FAILED).filter(|&more| more > 0) {
-                out += &format!("and {}\n", count(more, "more host"));
-            }
+            out += &format!("\n{}\n", failures::render(&self.failed, &self.outcomes, screen));
             for (kind, advice) in self.advice() {
-                let advice = format!("try for {kind}: {advice}");
-                let lines = screen
-                    .width
-                    .map_or_else(|| vec![advice.clone()], |width| wrap(&advice, width.saturating_sub(4)));
-                out += &(lines.join("\n    ") + "\n");
+                out += &fold(&format!("try for {kind}: {advice}"), 4, screen);
+                out += "\n";
             }
             out += "\n";
         }
         if !self.left_behind.is_empty() {
             let line = format!("Left behind on hosts: {}", escape(self.left_behind.join(", ")));
-            out += &screen.paint(Style::Alarm, &line);
+            out += &screen.paint(Style::Alarm, &fold(&line, 4, screen));
             out += "\n";
         }
         let path = escape(path.as_os_str().as_encoded_bytes());
         out += &format!("bundle  {path} ({} kB)\nseal    {seal}\n", size.div_ceil(1000));
-        if self.unreached {
-            let again =
-                format!("again   the same command with --failed-from {path} visits only those that failed");
-            out += &screen.paint(Style::Faint, &again);
-            out += "\n";
-        }
-        if self.with_rows > 0 {
-            out += &screen.paint(Style::Faint, &format!("next    herdiff outliers {path}"));
-            out += "\n";
+        let again = if self.stopped() && self.resumable {
+            format!("again   the same command with --resume {path} in place of -o goes on with it")
+        } else {
+            format!(
+                "again   the same command with --failed-from {path}, and another file for -o, visits those that failed"
+            )
+        };
+        let next = format!("next    herdiff outliers {path}");
+        for line in [(self.unreached, again), (self.with_rows > 0, next)] {
+            if let (true, line) = line {
+                out += &screen.paint(Style::Faint, &fold(&line, 8, screen));
+                out += "\n";
+            }
         }
         out
     }

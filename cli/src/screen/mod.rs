@@ -9,7 +9,7 @@ use std::io::IsTerminal;
 /// Where a result is shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Screen {
-    color: bool,
+    pub(crate) color: bool,
     /// Columns of the terminal; `None` where lines may be as long as they like.
     pub(crate) width: Option<usize>,
 }

@@ -1,5 +1,6 @@
 //! Fits text into a width, in terminal columns.
 
+use super::Screen;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How many columns a text takes.
@@ -46,6 +47,17 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     }
     lines.push(line);
     lines
+}
+
+/// A text that fits the screen, its lines after the first indented.
+pub(crate) fn fold(text: &str, indent: usize, screen: Screen) -> String {
+    match screen.width {
+        None => text.to_owned(),
+        Some(columns) => {
+            let lines = wrap(text, columns.saturating_sub(indent));
+            lines.join(&format!("\n{}", " ".repeat(indent)))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //! bytes come in, bytes to send go out, and at the end there is an outcome and an answer for every query.
 
 use super::{Budget, Privilege, ProbeBinary, Prompt, Share};
-use crate::engine::{EngineChoice, Limits, Line, Lines, Missing, NotAnEngine, Output, Plan, Text, fill};
+use crate::engine::{
+    EngineChoice, Halt, Limits, Line, Lines, Missing, NotAnEngine, Output, Plan, Text, fill,
+};
 use bytes::Bytes;
 use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase, QueryFailureKind};
 use herdiff_model::snapshot::Receipt;
@@ -51,8 +53,11 @@ pub(crate) struct Dialogue {
     /// The first statement that osqueryi is given.
     from: usize,
     share: Share,
+    halt: Halt,
     /// Bytes that came, of both streams.
     received: u64,
+    /// Bytes out of blocks that were counted.
+    unpacked: u64,
     /// What came before the script spoke: a greeting of the login, or the reason why there is no script.
     noise: Vec<u8>,
     hello: Option<Hello>,
@@ -141,7 +146,9 @@ impl Dialogue {
             stderr: Stderr::default(),
             privilege,
             from,
+            halt: Halt::default(),
             received: 0,
+            unpacked: 0,
             noise: Vec::new(),
             hello: None,
             output: None,
@@ -155,6 +162,11 @@ impl Dialogue {
             receipt: None,
             exit: None,
         }
+    }
+
+    /// Ends the reading of what came, and of what still comes.
+    pub(crate) fn halt(&self) -> Halt {
+        self.halt.clone()
     }
 
     /// Whether the script has spoken.
@@ -201,7 +213,11 @@ impl Dialogue {
         self.count(bytes)?;
         let mut lines = std::mem::replace(&mut self.lines, Lines::new(0));
         let mut send = None;
+        let halt = self.halt.clone();
         let result = lines.push(bytes, |line| {
+            if halt.is_wished() {
+                return Ok(());
+            }
             if let Some(bytes) = self.line(line)? {
                 send = Some(bytes);
             }
@@ -212,7 +228,9 @@ impl Dialogue {
             lines.set_limit(self.orders.limits.answer_bytes.saturating_add(64 << 10));
         }
         self.lines = lines;
-        result.map(|()| send.map(Reply::All))
+        result?;
+        self.count_unpacked()?;
+        Ok(send.map(Reply::All))
     }
 
     /// Takes in standard error.
@@ -267,10 +285,27 @@ impl Dialogue {
             let detail = format!("the host sent more than {most} bytes");
             return Err(HostOutcome::failed(HostOutcomeKind::OutputLimit, self.phase(), detail));
         }
-        self.share.take(bytes.len() as u64).map_err(|most| {
+        self.take(bytes.len() as u64)
+    }
+
+    fn take(&mut self, bytes: u64) -> Result<(), HostOutcome> {
+        self.share.take(bytes).map_err(|most| {
             let detail = format!("all hosts together sent more than {most} bytes, this one most of them");
             HostOutcome::failed(HostOutcomeKind::OutputLimit, self.phase(), detail)
         })
+    }
+
+    /// What came packed takes the memory of what it was: a few hundred bytes are 64 KiB.
+    fn count_unpacked(&mut self) -> Result<(), HostOutcome> {
+        let unpacked = self.output.as_ref().map_or(0, Output::unpacked);
+        let more = unpacked.saturating_sub(self.unpacked);
+        self.unpacked = unpacked;
+        let most = self.orders.limits.total_bytes;
+        if unpacked > most {
+            let detail = format!("the host sent more than {most} bytes, packed");
+            return Err(HostOutcome::failed(HostOutcomeKind::OutputLimit, self.phase(), detail));
+        }
+        self.take(more)
     }
 
     fn line(&mut self, line: Line<'_>) -> Result<Option<Vec<Bytes>>, HostOutcome> {
@@ -349,16 +384,16 @@ impl Dialogue {
     /// nobody on the host can have changed it.
     fn choose(&mut self, hello: &Hello) -> Vec<Bytes> {
         let orders = Arc::clone(&self.orders);
-        let (plan, limits) = (Arc::clone(&orders.plan), Arc::clone(&orders.limits));
+        let (plan, limits, halt) = (Arc::clone(&orders.plan), Arc::clone(&orders.limits), self.halt.clone());
         let of_arch = |engines: &[ProbeBinary]| engines.iter().find(|one| one.runs_on(&hello.arch)).cloned();
         if orders.choice != EngineChoice::Probe {
             if let Some(engine) = of_arch(&orders.osquery) {
-                self.output = Some(Output::osqueryi(plan, limits, hello.uid, self.from));
+                self.output = Some(Output::osqueryi(plan, limits, halt, hello.uid, self.from));
                 let statements = orders.plan.osqueryi_input(self.from);
                 return self.push("pushed", &engine, hello, vec![statements, ".\n".into()]);
             }
             if !hello.osqueryi.is_empty() {
-                self.output = Some(Output::osqueryi(plan, limits, hello.uid, self.from));
+                self.output = Some(Output::osqueryi(plan, limits, halt, hello.uid, self.from));
                 // The script runs the one that it found; the path is for whoever reads along.
                 let path = hello.osqueryi.replace(['\n', ' '], "_");
                 let line = format!("osqueryi {path} 0 {}\n", self.stay());
@@ -368,7 +403,7 @@ impl Dialogue {
         if orders.choice != EngineChoice::Osqueryi
             && let Some(probe) = of_arch(&orders.probes)
         {
-            self.output = Some(Output::probe(plan, limits));
+            self.output = Some(Output::probe(plan, limits, halt));
             return self.push("probe", &probe, hello, vec![orders.plan.probe_input().clone()]);
         }
         let detail = if orders.choice == EngineChoice::Osqueryi {

@@ -13,7 +13,7 @@ mod tests;
 pub use binary::{BinaryError, ProbeBinary};
 pub(crate) use budget::{Budget, Share};
 pub(crate) use dialogue::{Dialogue, End, Orders, Reply};
-pub use privilege::Privilege;
 pub(crate) use privilege::Prompt;
+pub use privilege::{Account, Privilege};
 pub use recorded::{Printed, Script};
 pub(crate) use script::command;

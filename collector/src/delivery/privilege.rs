@@ -1,4 +1,4 @@
-//! As whom the script runs on a host: as we log in, or as root by way of sudo or doas.
+//! As whom the script runs on a host: as we log in, or as root or somebody else by way of sudo or doas.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -8,9 +8,9 @@ pub enum Privilege {
     /// With those of the login.
     #[default]
     AsIs,
-    /// As root, by sudo; with a password where one is given and sudo asks for it.
+    /// By sudo, as root unless an account is named; with a password where one is given and sudo asks for it.
     Sudo,
-    /// As root, by doas, which takes no password without a terminal.
+    /// By doas, as root unless an account is named, which takes no password without a terminal.
     Doas,
 }
 
@@ -22,6 +22,31 @@ impl Privilege {
             Self::Sudo => "sudo",
             Self::Doas => "doas",
         }
+    }
+}
+
+/// An account to become in place of root. Its name goes into a command, so it is a plain one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account(String);
+
+impl Account {
+    /// Names as accounts of Linux have them; an error says why this is none.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if name.is_empty() || name.len() > 64 || name.starts_with('-') || !name.chars().all(plain) {
+            return Err(format!("{name:?} is no name of an account"));
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether that is what one becomes anyway.
+    pub(crate) fn is_root(&self) -> bool {
+        self.0 == "root"
     }
 }
 

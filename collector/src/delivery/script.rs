@@ -1,6 +1,6 @@
 //! The script as one command line that every login shell passes on unharmed.
 
-use super::{Privilege, Prompt};
+use super::{Account, Privilege, Prompt};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -10,11 +10,17 @@ const REMOTE: &str = include_str!("remote.sh");
 ///
 /// The login shell may be anything. Between single quotes bash, dash, zsh, fish and csh agree about everything but
 /// `'`, `!`, line ends and backslashes before these; so the script is sent with these written as octal numbers, and a
-/// plain `sh` turns them back with its `printf`. Nothing of a host or of an inventory is in the command.
+/// plain `sh` turns them back with its `printf`. Nothing of a host or of an inventory is in the command, but the plain name of an
+/// account.
 ///
-/// Root is asked for by that plain `sh`, unless it is root already. With a password, sudo reads it from standard input when it
+/// Root, or that account, is asked for by that plain `sh`, unless it is that already. With a password, sudo reads it from standard input when it
 /// has asked on standard error; without one, it must not ask.
-pub(crate) fn command(limit: Duration, privilege: Privilege, prompt: Option<&Prompt>) -> String {
+pub(crate) fn command(
+    limit: Duration,
+    privilege: Privilege,
+    account: Option<&Account>,
+    prompt: Option<&Prompt>,
+) -> String {
     let script = encode(&minify(REMOTE));
     let seconds = limit.as_secs().max(1);
     let how = match (privilege, prompt) {
@@ -24,8 +30,12 @@ pub(crate) fn command(limit: Duration, privilege: Privilege, prompt: Option<&Pro
         (Privilege::Doas, _) => "doas -n",
     };
     let prompt = prompt.map_or("", Prompt::text);
+    let (is, user) = match account.filter(|account| !account.is_root()).map(Account::as_str) {
+        None => (r#""$(id -u)" = 0"#.to_owned(), String::new()),
+        Some(name) => (format!(r#""$(id -un)" = {name}"#), format!(" -u {name}")),
+    };
     format!(
-        r#"exec /bin/sh -c '[ "$(id -u)" = 0 ] || exec {how} /bin/sh -c "$2" "$0" "$1"; eval "$2"' '{script}' {seconds} 'eval "$(printf "$0")"' '{prompt}'"#
+        r#"exec /bin/sh -c '[ {is} ] || exec {how}{user} /bin/sh -c "$2" "$0" "$1"; eval "$2"' '{script}' {seconds} 'eval "$(printf "$0")"' '{prompt}'"#
     )
 }
 
@@ -163,7 +173,7 @@ mod tests {
         );
         let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
         let prompt = Prompt::new();
-        let command = command(Duration::from_secs(20), Privilege::Sudo, Some(&prompt));
+        let command = command(Duration::from_secs(20), Privilege::Sudo, None, Some(&prompt));
         for shell in ["bash", "dash", "fish", "tcsh", "zsh", "mksh"].into_iter().filter(|shell| exists(shell))
         {
             let mut child = Command::new(shell)
@@ -296,8 +306,22 @@ mod tests {
     }
 
     #[test]
+    fn another_account_than_root_is_named_plainly() {
+        let oracle = Account::parse("oracle").unwrap();
+        let of = |how, account| command(Duration::from_secs(9), how, account, None);
+        let sudo = of(Privilege::Sudo, Some(&oracle));
+        assert!(sudo.contains(r#"[ "$(id -un)" = oracle ] || exec sudo -n -u oracle /bin/sh"#), "{sudo}");
+        assert!(of(Privilege::Doas, Some(&oracle)).contains("exec doas -n -u oracle /bin/sh"));
+        let root = Account::parse("root").unwrap();
+        assert_eq!(of(Privilege::Sudo, Some(&root)), of(Privilege::Sudo, None));
+        for name in ["", "-x", "a b", "a'b", "a;b", "$(id)", "#0", "ä", "a\nb"] {
+            assert!(Account::parse(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
     fn nothing_is_left_that_a_login_shell_would_take_apart() {
-        let command = command(Duration::from_secs(180), Privilege::AsIs, None);
+        let command = command(Duration::from_secs(180), Privilege::AsIs, None, None);
         let encoded = command.split("' '").nth(1).unwrap();
         assert!(!encoded.contains(['!', '\n', '\r']), "{encoded}");
         assert_eq!(encoded.matches('\'').count(), 1, "only the quote at its end");

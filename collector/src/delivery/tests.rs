@@ -26,8 +26,12 @@ fn receipt_line(status: i32, killed: bool) -> String {
 }
 
 fn dialogue(choice: EngineChoice) -> Dialogue {
+    dialogue_within(choice, 4000, &Budget::new(1 << 30, 1))
+}
+
+fn dialogue_within(choice: EngineChoice, total_bytes: u64, budget: &Arc<Budget>) -> Dialogue {
     let pack = Pack::parse(r#"{"queries":{"users":{"query":"SELECT 1"}}}"#).unwrap();
-    let limits = Limits { total_bytes: 4000, greeting_bytes: 500, ..Limits::default() };
+    let limits = Limits { total_bytes, greeting_bytes: 500, ..Limits::default() };
     let plan = Plan::new(&pack, &limits, Duration::from_secs(1));
     let probes = vec![ProbeBinary::for_arch("x86_64", b"probe".to_vec())];
     Dialogue::new(
@@ -39,7 +43,7 @@ fn dialogue(choice: EngineChoice) -> Dialogue {
             osquery: Vec::new(),
             leave: false,
             prompt: Prompt::new(),
-            budget: Budget::new(1 << 30, 1),
+            budget: Arc::clone(budget),
         }),
         Privilege::AsIs,
         0,
@@ -221,4 +225,38 @@ fn the_password_is_asked_for_once_and_only_by_sudo() {
     );
     assert!(!asks(Privilege::AsIs, "", &asking));
     assert!(!asks(Privilege::Sudo, HELLO, &asking), "the script runs already");
+}
+
+/// 64 KiB of blanks in a few hundred bytes.
+fn bomb() -> String {
+    let block = data_encoding::BASE64.encode(&lz4_flex::block::compress(&[b' '; 64 << 10]));
+    format!("{{\"lz4\":\"{block}\",\"bytes\":65536}}\n")
+}
+
+/// What comes packed counts as what it takes of memory: for the host, and among all hosts.
+#[test]
+fn a_host_that_packs_well_pays_for_what_it_is_unpacked() {
+    let sent = |total: u64, budget: &Arc<Budget>| {
+        let mut dialogue = dialogue_within(EngineChoice::Auto, total, budget);
+        let said = [HELLO, PLACED, HEADER].concat() + &bomb().repeat(4);
+        let mut lines = said.split_inclusive('\n');
+        lines.find_map(|line| dialogue.stdout(line.as_bytes()).err())
+    };
+    assert!(bomb().len() < 600);
+    let refused = sent(100_000, &Budget::new(1 << 30, 1)).unwrap();
+    assert_eq!((refused.kind, refused.phase), (Kind::OutputLimit, Some(Phase::Run)));
+    assert!(refused.detail.contains("packed"), "{refused:?}");
+    let refused = sent(1 << 30, &Budget::new(100_000, 4)).unwrap();
+    assert!(refused.detail.contains("all hosts together"), "{refused:?}");
+    assert_eq!(sent(1 << 30, &Budget::new(1 << 30, 4)), None);
+}
+
+/// What stayed on the host must be told, as an operator has to remove it.
+#[test]
+fn what_was_not_removed_is_in_the_receipt() {
+    let last = receipt_line(0, false).replace("\"removed\":true", "\"removed\":false");
+    let (outcome, receipt, _) =
+        talk(EngineChoice::Auto, &[HELLO, PLACED, HEADER, ROWS, END, &last], "", End::Closed);
+    assert_eq!((outcome.kind, receipt.removed), (Kind::Ok, Some(false)));
+    assert_eq!(receipt.placed, "/tmp/.herdiff.1.x");
 }

@@ -1,5 +1,6 @@
 //! What runs the SQL on a host, and how its output is read. Nothing here does any input or output.
 
+mod halt;
 mod limits;
 mod lines;
 mod osqueryi;
@@ -12,6 +13,7 @@ mod sql;
 mod tests;
 mod text;
 
+pub(crate) use halt::Halt;
 pub use limits::Limits;
 pub(crate) use lines::{Line, Lines};
 pub(crate) use output::{Missing, NotAnEngine, Output, fill};

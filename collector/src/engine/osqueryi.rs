@@ -1,7 +1,7 @@
 //! Reads what `osqueryi --json` prints when it is given one statement a line: arrays, each ended by our mark.
 
 use super::output::EngineFacts;
-use super::{Limits, Line, Plan, Text, read_objects};
+use super::{Halt, Limits, Line, Plan, Text, read_objects};
 use herdiff_model::outcome::{QueryFailureKind, Unread};
 use herdiff_model::visit::Answer;
 use std::collections::BTreeMap;
@@ -42,6 +42,7 @@ const LESS_WITHOUT_ROOT: &[(&str, &str)] = &[
 pub(crate) struct OsqueryiOutput {
     plan: Arc<Plan>,
     limits: Arc<Limits>,
+    halt: Halt,
     answers: Vec<Option<Answer>>,
     uid: Option<u32>,
     /// The first statement that this osqueryi is given: those before ended another one.
@@ -55,7 +56,13 @@ pub(crate) struct OsqueryiOutput {
 }
 
 impl OsqueryiOutput {
-    pub(crate) fn new(plan: Arc<Plan>, limits: Arc<Limits>, uid: Option<u32>, from: usize) -> Self {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        limits: Arc<Limits>,
+        halt: Halt,
+        uid: Option<u32>,
+        from: usize,
+    ) -> Self {
         let mut answers = plan.blank(true);
         for (place, _) in (0..from).filter_map(|statement| plan.statement(statement)) {
             if let Some(slot) = answers.get_mut(place) {
@@ -63,7 +70,7 @@ impl OsqueryiOutput {
             }
         }
         let (array, errors) = Default::default();
-        Self { plan, limits, answers, uid, from, current: from, array, too_long: false, errors }
+        Self { plan, limits, halt, answers, uid, from, current: from, array, too_long: false, errors }
     }
 
     pub(crate) fn line(&mut self, line: Line<'_>) {
@@ -92,8 +99,12 @@ impl OsqueryiOutput {
         } else if self.array.trim_ascii().is_empty() {
             Answer::failed(QueryFailureKind::Malformed, "osqueryi printed nothing for it")
         } else {
-            read_objects(&self.array, &self.limits, unread_without_root(tables, self.uid))
+            let unread = unread_without_root(tables, self.uid);
+            read_objects(&self.array, &self.limits, unread, &self.halt)
         };
+        if self.halt.is_wished() {
+            return;
+        }
         if let Some(slot @ None) = self.answers.get_mut(place) {
             *slot = Some(answer);
         }

@@ -2,7 +2,7 @@
 
 use super::osqueryi::OsqueryiOutput;
 use super::probe::ProbeOutput;
-use super::{Limits, Line, Plan, Text};
+use super::{Halt, Limits, Line, Plan, Text};
 use herdiff_model::outcome::QueryFailureKind;
 use herdiff_model::visit::Answer;
 use std::sync::Arc;
@@ -38,14 +38,20 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    pub(crate) fn probe(plan: Arc<Plan>, limits: Arc<Limits>) -> Self {
-        Self::Probe(ProbeOutput::new(plan, limits))
+    pub(crate) fn probe(plan: Arc<Plan>, limits: Arc<Limits>, halt: Halt) -> Self {
+        Self::Probe(ProbeOutput::new(plan, limits, halt))
     }
 
     /// `uid` is the user that osqueryi runs as: without root's rights it sees less and does not say so.
     /// It is given the statements from one on.
-    pub(crate) fn osqueryi(plan: Arc<Plan>, limits: Arc<Limits>, uid: Option<u32>, from: usize) -> Self {
-        Self::Osqueryi(OsqueryiOutput::new(plan, limits, uid, from))
+    pub(crate) fn osqueryi(
+        plan: Arc<Plan>,
+        limits: Arc<Limits>,
+        halt: Halt,
+        uid: Option<u32>,
+        from: usize,
+    ) -> Self {
+        Self::Osqueryi(OsqueryiOutput::new(plan, limits, halt, uid, from))
     }
 
     /// The statement that osqueryi runs now. Its time is ours to watch; the probe watches its queries itself.
@@ -71,6 +77,14 @@ impl Output {
     pub(crate) fn stderr_line(&mut self, line: &[u8]) {
         if let Self::Osqueryi(output) = self {
             output.stderr_line(line);
+        }
+    }
+
+    /// Bytes beyond those that came, because they came packed.
+    pub(crate) fn unpacked(&self) -> u64 {
+        match self {
+            Self::Probe(output) => output.unpacked(),
+            Self::Osqueryi(_) => 0,
         }
     }
 

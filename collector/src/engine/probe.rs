@@ -2,7 +2,7 @@
 
 use super::output::{EngineFacts, NotAnEngine};
 use super::rows::{Lists, Rows};
-use super::{Limits, Line, Lines, Plan, Text};
+use super::{Halt, Limits, Line, Lines, Plan, Text};
 use herdiff_model::name::ColumnName;
 use herdiff_model::outcome::{QueryFailureKind, Unread};
 use herdiff_model::visit::Answer;
@@ -25,6 +25,7 @@ const PROTOCOL: u64 = 1;
 pub(crate) struct ProbeOutput {
     plan: Arc<Plan>,
     limits: Arc<Limits>,
+    halt: Halt,
     answers: Vec<Option<Answer>>,
     /// Known once the first line came.
     facts: Option<EngineFacts>,
@@ -44,13 +45,14 @@ struct Block<'l> {
 }
 
 impl ProbeOutput {
-    pub(crate) fn new(plan: Arc<Plan>, limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, limits: Arc<Limits>, halt: Halt) -> Self {
         let answers = plan.blank(false);
         let blank_facts = EngineFacts { engine: "probe".into(), ..EngineFacts::default() };
         let unpacked = Lines::new(limits.answer_bytes.saturating_add(64 << 10));
         Self {
             plan,
             limits,
+            halt,
             answers,
             facts: None,
             blank_facts,
@@ -80,7 +82,8 @@ impl ProbeOutput {
         self.unpacked_bytes += bytes.len() as u64;
         let most = self.limits.total_bytes;
         if self.unpacked_bytes > most {
-            return Err(NotAnEngine(format!("the host sent more than {most} bytes, packed")));
+            // Whoever counts all bytes ends it.
+            return Ok(());
         }
         let mut lines = std::mem::replace(&mut self.unpacked, Lines::new(0));
         let done = lines.push(&bytes, |line| self.plain_line(line));
@@ -96,10 +99,13 @@ impl ProbeOutput {
         if line.is_empty() {
             return Ok(());
         }
-        let limits = Arc::clone(&self.limits);
-        let mut message = Message::new(&limits);
+        let (limits, halt) = (Arc::clone(&self.limits), self.halt.clone());
+        let mut message = Message::new(&limits, &halt);
         let mut deserializer = serde_json::Deserializer::from_slice(line);
         let read = (&mut message).deserialize(&mut deserializer).and_then(|()| deserializer.end());
+        if halt.is_wished() {
+            return Ok(());
+        }
         if self.facts.is_none() {
             return self.first_line(line, &message, read);
         }
@@ -160,6 +166,11 @@ impl ProbeOutput {
 
     fn note_garbage(&mut self, line: &[u8]) {
         self.garbage.get_or_insert_with(|| Text::of(line.get(..120).unwrap_or(line)));
+    }
+
+    /// Bytes that came out of blocks: they take memory as those do that came plain.
+    pub(crate) fn unpacked(&self) -> u64 {
+        self.unpacked_bytes
     }
 
     pub(crate) fn complete(&self) -> bool {
@@ -223,9 +234,9 @@ struct UnreadWire {
 }
 
 impl<'l> Message<'l> {
-    fn new(limits: &'l Limits) -> Self {
+    fn new(limits: &'l Limits, halt: &'l Halt) -> Self {
         Self {
-            rows: Rows::new(limits),
+            rows: Rows::new(limits, halt),
             has_rows: false,
             query: None,
             unread: Vec::new(),
@@ -379,7 +390,7 @@ mod tests {
     fn output(limits: Limits) -> ProbeOutput {
         let pack = r#"{"queries":{"a":{"query":"SELECT 1"},"b":{"query":"SELECT 2"}}}"#;
         let plan = Plan::new(&Pack::parse(pack).unwrap(), &limits, Duration::from_secs(1));
-        ProbeOutput::new(Arc::new(plan), Arc::new(limits))
+        ProbeOutput::new(Arc::new(plan), Arc::new(limits), Halt::default())
     }
 
     fn block(bytes: &[u8], said: usize) -> String {
@@ -435,9 +446,11 @@ mod tests {
         assert!(bomb.len() < 600, "{}", bomb.len());
         let mut output = output(Limits { total_bytes: 1 << 20, ..Limits::default() });
         output.line(Line::Whole(HELLO)).unwrap();
-        let refused =
-            (0..17).map(|_| output.line(Line::Whole(bomb.as_bytes()))).position(|done| done.is_err());
-        assert_eq!(refused, Some(16));
+        for n in 1..40 {
+            output.line(Line::Whole(bomb.as_bytes())).unwrap();
+            assert_eq!(output.unpacked(), n * MOST_IN_BLOCK as u64);
+        }
+        assert_eq!(output.unpacked.rest().len(), 1 << 20, "and no more of it is kept than may come");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Streams JSON rows into batches: no map for a row, no string for a cell, everything under limits. The hot path.
 
-use super::Limits;
 use super::text::Text;
+use super::{Halt, Limits};
 use herdiff_model::name::ColumnName;
 use herdiff_model::outcome::{QueryFailureKind, Unread};
 use herdiff_model::row::RowBatch;
@@ -13,6 +13,7 @@ use std::fmt;
 #[derive(Debug)]
 pub(crate) struct Rows<'l> {
     limits: &'l Limits,
+    halt: &'l Halt,
     shapes: Vec<Shape>,
     /// The shape of the last row: the next one most likely has it too.
     current: usize,
@@ -46,9 +47,10 @@ impl Scratch {
 }
 
 impl<'l> Rows<'l> {
-    pub(crate) fn new(limits: &'l Limits) -> Self {
+    pub(crate) fn new(limits: &'l Limits, halt: &'l Halt) -> Self {
         Self {
             limits,
+            halt,
             shapes: Vec::new(),
             current: 0,
             count: 0,
@@ -110,6 +112,9 @@ impl<'l> Rows<'l> {
 
     /// Called before each row, so that the one row too many is not even read.
     fn begin_row<E: Error>(&mut self) -> Result<(), E> {
+        if self.halt.is_wished() {
+            return Err(E::custom("nobody waits for it"));
+        }
         if self.count >= self.limits.rows {
             self.cut = Some("rows");
             return Err(E::custom("too many rows"));
@@ -289,9 +294,9 @@ impl Rows<'_> {
     }
 }
 
-/// The rows of a file or of one statement, as `osqueryi --json` prints them.
-pub(crate) fn read_objects(json: &[u8], limits: &Limits, unread: Vec<Unread>) -> Answer {
-    let mut rows = Rows::new(limits);
+/// The rows of a file or of one statement, as `osqueryi --json` prints them. Means nothing once the halt is wished.
+pub(crate) fn read_objects(json: &[u8], limits: &Limits, unread: Vec<Unread>, halt: &Halt) -> Answer {
+    let mut rows = Rows::new(limits, halt);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let read = Objects(&mut rows).deserialize(&mut deserializer).and_then(|()| deserializer.end());
     rows.answer(read, unread)
@@ -307,6 +312,7 @@ mod tests {
             json,
             &Limits { rows: 4, columns: 3, cell_bytes: 8, shapes: 2, ..Limits::default() },
             vec![],
+            &Halt::default(),
         )
     }
 
@@ -383,12 +389,26 @@ mod tests {
         assert_eq!(failure(&read(&deep)), QueryFailureKind::Malformed);
     }
 
+    /// Counted in rows, so that it holds on any machine: after the wish not one more is read.
+    #[test]
+    fn nothing_is_read_after_the_wish_that_it_ends() {
+        let (limits, halt) = (Limits::default(), Halt::default());
+        let mut rows = Rows::new(&limits, &halt);
+        let mut read = |json: &[u8]| {
+            let mut deserializer = serde_json::Deserializer::from_slice(json);
+            (Objects(&mut rows).deserialize(&mut deserializer).is_ok(), rows.count)
+        };
+        assert_eq!(read(br#"[{"a":"1"},{"a":"2"}]"#), (true, 2));
+        halt.wish();
+        assert_eq!(read(br#"[{"a":"3"},{"a":"4"}]"#), (false, 2));
+    }
+
     proptest! {
         #[test]
         fn any_cells_come_back(rows in proptest::collection::vec(proptest::collection::vec(".*", 3..=3), 0..9)) {
             let json = rows.iter().map(|row| serde_json::json!({"x": row[0], "m": row[1], "a": row[2]}));
             let json = serde_json::Value::Array(json.collect()).to_string();
-            let Answer::Rows { batches, .. } = read_objects(json.as_bytes(), &Limits::default(), vec![]) else {
+            let Answer::Rows { batches, .. } = read_objects(json.as_bytes(), &Limits::default(), vec![], &Halt::default()) else {
                 panic!()
             };
             let back: Vec<_> = batches.iter().flat_map(RowBatch::rows).map(|row| {

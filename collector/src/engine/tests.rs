@@ -47,7 +47,7 @@ const HEADER: &str =
 
 fn probe(lines: &[&str]) -> Result<(Vec<String>, EngineFacts), NotAnEngine> {
     let (plan, limits) = setup();
-    let mut output = Output::probe(plan, limits);
+    let mut output = Output::probe(plan, limits, Halt::default());
     feed(&mut output, (lines.join("\n") + "\n").as_bytes())?;
     let facts = output.facts();
     Ok((short(&output.finish(&missing())), facts))
@@ -136,7 +136,7 @@ fn marks(plan: &Plan) -> [String; 3] {
 fn osqueryi(uid: u32, print: impl Fn([String; 3]) -> String, stderr: &[&str]) -> Vec<String> {
     let (plan, limits) = setup();
     let printed = print(marks(&plan));
-    let mut output = Output::osqueryi(plan, limits, Some(uid), 0);
+    let mut output = Output::osqueryi(plan, limits, Halt::default(), Some(uid), 0);
     feed(&mut output, printed.as_bytes()).unwrap();
     stderr.iter().for_each(|line| output.stderr_line(line.as_bytes()));
     short(&output.finish(&missing()))
@@ -216,9 +216,9 @@ proptest! {
             }
         }
         let mut output = if osqueryi {
-            Output::osqueryi(plan, limits, None, 0)
+            Output::osqueryi(plan, limits, Halt::default(), None, 0)
         } else {
-            Output::probe(plan, limits)
+            Output::probe(plan, limits, Halt::default())
         };
         let mut lines = Lines::new(2000);
         for chunk in bytes.chunks(chunk) {

@@ -21,7 +21,7 @@ mod yaml;
 pub(crate) use host::parse as parse_host;
 pub(crate) use limit::glob;
 
-use crate::delivery::Privilege;
+use crate::delivery::{Account, Privilege};
 use document::{Document, Place};
 use herdiff_model::name::{HerdName, HostName};
 use std::collections::HashSet;
@@ -50,6 +50,8 @@ pub struct Target {
     pub proxy_command: Option<String>,
     /// As whom the queries run there, where the inventory says so.
     pub privilege: Option<Privilege>,
+    /// The account to become in place of root.
+    pub become_user: Option<Account>,
 }
 
 /// The hosts of one or more sources, in the order in which they were named.

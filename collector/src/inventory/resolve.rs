@@ -4,7 +4,7 @@ use super::document::{Document, Place, Var};
 use super::host::{check_name, check_user, parse_port};
 use super::ini::words;
 use super::{Inventory, LineError, Target};
-use crate::delivery::Privilege;
+use crate::delivery::{Account, Privilege};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
@@ -201,17 +201,19 @@ fn target(
         Some(_) => Some(match var(&["ansible_become_method"])? {
             Some(method) if method.value == "doas" => Privilege::Doas,
             Some(method) if method.value != "sudo" => {
-                let why =
-                    format!("{:?} is no way to become root here: there are sudo and doas", method.value);
+                let why = format!(
+                    "{:?} is no way to become somebody else here: there are sudo and doas",
+                    method.value
+                );
                 return Err(LineError::new(method.line, why));
             }
             _ => Privilege::Sudo,
         }),
     };
-    if let Some(other) = var(&["ansible_become_user"])?.filter(|var| var.value != "root") {
-        let why = format!("{:?}: the queries can run as root, or as the login", other.value);
-        return Err(LineError::new(other.line, why));
-    }
+    let become_user = var(&["ansible_become_user"])?;
+    let become_user = become_user
+        .map(|var| Account::parse(&var.value).map_err(|why| LineError::new(var.line, why)))
+        .transpose()?;
     Ok(Target {
         host: entry.name.as_str().into(),
         herd: herd.into(),
@@ -223,6 +225,7 @@ fn target(
         jump: way.jump,
         proxy_command: way.command,
         privilege,
+        become_user,
     })
 }
 

@@ -267,5 +267,9 @@ fn becoming_root_as_ansible_says_it() {
     assert_eq!(told, [Some(Privilege::Sudo), Some(Privilege::Doas), Some(Privilege::AsIs), None]);
     assert!(error("a ansible_become=perhaps\n").contains("neither true nor false"));
     assert!(error("a ansible_become=1 ansible_become_method=su\n").contains("there are sudo and doas"));
-    assert!(error("a ansible_become_user=oracle\n").contains("as root, or as the login"));
+    assert!(error("a ansible_become_user='x; id'\n").contains("no name of an account"));
+    let text = "a ansible_become=1 ansible_become_user=oracle\nb ansible_become=1\n";
+    let targets = Inventory::parse("f", text).unwrap().targets;
+    let users: Vec<_> = targets.iter().map(|t| t.become_user.as_ref().map(|user| user.as_str())).collect();
+    assert_eq!(users, [Some("oracle"), None]);
 }

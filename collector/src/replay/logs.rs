@@ -6,7 +6,7 @@
 use super::ReplayError;
 use super::dir::open_plain;
 use super::log_line::{Change, LogLine, Run, parse};
-use crate::engine::{Limits, read_objects};
+use crate::engine::{Halt, Limits, read_objects};
 use herdiff_model::name::{HerdName, HostName, QueryName};
 use herdiff_model::outcome::{HostOutcome, QueryFailureKind, Unread};
 use herdiff_model::pack::Pack;
@@ -262,7 +262,7 @@ impl State {
                 "it did so within one epoch, which before osquery 5.8 was not always with everything",
             ),
         };
-        let mut answer = read_objects(&json, limits, unread.into_iter().collect());
+        let mut answer = read_objects(&json, limits, unread.into_iter().collect(), &Halt::default());
         if let (Answer::Rows { cut, .. }, true) = (&mut answer, self.cut) {
             *cut = Some("rows".into());
         }

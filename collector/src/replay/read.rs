@@ -2,7 +2,7 @@
 
 use super::dir::{HostDir, open_plain};
 use super::outcomes::{Told, ToldQuery};
-use crate::engine::{Limits, read_objects};
+use crate::engine::{Halt, Limits, read_objects};
 use herdiff_model::name::HerdName;
 use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase, QueryFailureKind};
 use herdiff_model::pack::{Pack, Query};
@@ -108,6 +108,6 @@ impl Reader {
         if buffer.trim_ascii().is_empty() {
             return Answer::failed(QueryFailureKind::Malformed, "the file is empty");
         }
-        read_objects(buffer, &self.limits, Vec::new())
+        read_objects(buffer, &self.limits, Vec::new(), &Halt::default())
     }
 }

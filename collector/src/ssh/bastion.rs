@@ -98,7 +98,7 @@ impl Bastions {
             return Ok(Lease(Arc::clone(line)));
         }
         if let Some((when, failure)) = &lines.failed
-            && (failure.is_final() || when.elapsed() < LEFT_ALONE)
+            && is_left_alone(failure, when.elapsed())
         {
             return Err(failure.clone());
         }
@@ -115,5 +115,27 @@ impl Bastions {
                 Err(failure)
             }
         }
+    }
+}
+
+/// Whether a jump host that failed so long ago is not tried again.
+fn is_left_alone(failure: &Failure, ago: Duration) -> bool {
+    failure.is_final() || ago < LEFT_ALONE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every try counts at the account there.
+    #[test]
+    fn a_jump_host_that_refused_us_is_never_asked_again() {
+        use HostOutcomeKind as Kind;
+        let later = |kind| is_left_alone(&Failure::new(kind, Phase::Connect, ""), LEFT_ALONE * 100);
+        for kind in [Kind::AuthFailed, Kind::HostKeyUnknown, Kind::HostKeyChanged, Kind::HostKeyRevoked] {
+            assert!(later(kind), "{kind:?}");
+        }
+        assert!(!later(Kind::Refused) && !later(Kind::Timeout));
+        assert!(is_left_alone(&Failure::new(Kind::Refused, Phase::Connect, ""), LEFT_ALONE / 2));
     }
 }

@@ -1,5 +1,6 @@
 //! From a target to a connection with a server that we believe: resolve, connect, shake hands. Each step has its deadline.
 
+use super::allowance::Allowance;
 use super::bastion::Bastions;
 use super::client::{Client, Shared};
 use super::config::{self, Family, Proxy, Settings, Strict};
@@ -18,12 +19,16 @@ use herdiff_model::outcome::{HostOutcomeKind, Phase};
 use russh::SshId;
 use russh::client::{Config, Handle, connect_stream};
 use std::borrow::Cow;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Messages of a channel that wait to be heard.
+const MOST_MESSAGES: usize = 16;
 
 /// What is the same for all connections of a sweep.
 #[derive(Debug)]
@@ -46,6 +51,8 @@ pub(crate) struct Connection {
     pub(crate) shared: Shared,
     /// Where the host was reached, for the receipt.
     pub(crate) address: String,
+    /// What it may send.
+    pub(crate) allowance: Allowance,
     _kill: DropGuard,
 }
 
@@ -89,7 +96,7 @@ impl Reach {
         for (n, address) in addresses.iter().enumerate() {
             let left = u32::try_from(addresses.len() - n).unwrap_or(1);
             let share = deadline.saturating_duration_since(Instant::now()) / left;
-            match timeout(share, TcpStream::connect(address)).await {
+            match timeout(share, dial(*address, to.answer.bind_address)).await {
                 Ok(Ok(stream)) => return Ok((stream, *address)),
                 Ok(Err(error)) => last = connecting(address, &error),
                 Err(_) => {}
@@ -151,19 +158,22 @@ impl Reach {
     pub(crate) async fn connected(&self, to: &Settings) -> Result<Connection, Failure> {
         let mut connection = self.reach(to, &mut |_| {}).await?;
         self.login(&mut connection, to, None).await?;
+        connection.allowance.of_others();
         Ok(connection)
     }
 
     /// Greets the server, agrees on keys with it, and judges its key.
     async fn handshake(&self, wire: Wire, address: String, to: &Settings) -> Result<Connection, Failure> {
         let (known_as, port) = to.known_as();
-        let keys = self.known_hosts.of(&to.known_hosts).of_host(known_as, port);
+        let keys = self.known_hosts.of_host(&to.known_hosts, known_as, port);
         let preferred = to.algorithms.preferred(&keys);
         let config = Config {
             client_id: SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-Herdiff_", env!("CARGO_PKG_VERSION")))),
             preferred,
             keepalive_interval: Some(Duration::from_secs(15)),
             nodelay: true,
+            // A server that does not heed its window fills this, and no more.
+            channel_buffer_size: MOST_MESSAGES,
             ..Config::default()
         };
         let shared = Shared::default();
@@ -189,12 +199,12 @@ impl Reach {
         let guard = kill.clone().drop_guard();
         let proxied = matches!(wire, Wire::Command(_));
         let link = Link::new(wire, kill).map_err(|error| Failure::lost(Phase::Handshake, error))?;
-        let greeting = link.greeting();
+        let (greeting, allowance) = (link.greeting(), link.allowance());
         let shaken = timeout(self.deadlines.handshake, connect_stream(Arc::new(config), link, client)).await;
         match shaken {
-            Ok(Ok(handle)) => Ok(Connection { handle, shared, address, _kill: guard }),
+            Ok(Ok(handle)) => Ok(Connection { handle, shared, address, allowance, _kill: guard }),
             Ok(Err(error)) => {
-                let rejected = shared.lock().rejected.take();
+                let rejected = shared.lock().rejected.take().or_else(|| allowance.failure(Phase::Handshake));
                 Err(match rejected {
                     Some(failure) => failure,
                     // Nothing came from a command: it failed, and trying again would only start it again.
@@ -217,6 +227,15 @@ impl Connection {
         let _ = self.handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
         let _ = timeout(Duration::from_millis(500), &mut self.handle).await;
     }
+}
+
+/// Opens a connection, from one of this machine's addresses where that is configured.
+async fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(from) = from else { return TcpStream::connect(to).await };
+    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let bound = socket.bind(SocketAddr::new(from, 0));
+    bound.map_err(|error| io::Error::new(error.kind(), format!("BindAddress {from}: {error}")))?;
+    socket.connect(to).await
 }
 
 /// What an error before the end of the key exchange means, seen together with what the server sent first.

@@ -1,6 +1,7 @@
 //! Why a host was not reached, in the words of its outcome.
 
 use super::config::Settings;
+use crate::engine::Text;
 use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase};
 use std::io;
 
@@ -19,7 +20,9 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(kind: HostOutcomeKind, phase: Phase, detail: impl Into<String>) -> Self {
-        Self { kind, phase, detail: detail.into(), busy: false, stuck: None }
+        // A server's lists of algorithms, for one, are as long as it likes.
+        let Text(detail) = Text::of(detail.into().as_bytes());
+        Self { kind, phase, detail, busy: false, stuck: None }
     }
 
     pub(crate) fn timeout(phase: Phase, after: std::time::Duration) -> Self {
@@ -54,6 +57,13 @@ impl Failure {
     }
 }
 
+/// The host should not be listened to any longer.
+impl From<HostOutcome> for Failure {
+    fn from(outcome: HostOutcome) -> Self {
+        Self::new(outcome.kind, outcome.phase.unwrap_or(Phase::Run), outcome.detail)
+    }
+}
+
 /// What an error of the system means while a TCP connection is opened.
 pub(crate) fn connecting(address: &dyn std::fmt::Display, error: &io::Error) -> Failure {
     const EMFILE: i32 = 24;
@@ -69,4 +79,15 @@ pub(crate) fn connecting(address: &dyn std::fmt::Display, error: &io::Error) -> 
         _ => format!("{address}: {error}"),
     };
     Failure::new(kind, Phase::Connect, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_not_kept_without_end() {
+        let failure = Failure::new(HostOutcomeKind::Protocol, Phase::Handshake, "x".repeat(1 << 20));
+        assert!(failure.detail.len() < 5000);
+    }
 }

@@ -54,31 +54,32 @@ struct Hashed {
     hash: Vec<u8>,
 }
 
-/// The known_hosts files of a sweep: hosts may have different ones.
+/// The known_hosts files of a sweep, each parsed once: hosts may have different ones, and share those of the system.
 #[derive(Debug, Default)]
-pub(crate) struct KnownFiles(HashMap<Vec<PathBuf>, Arc<KnownHosts>>);
+pub(crate) struct KnownFiles(HashMap<PathBuf, Arc<KnownHosts>>);
 
 impl KnownFiles {
-    /// Reads a list of files, once.
+    /// Reads those of these files that were not read yet.
     pub(crate) fn read(&mut self, files: &[PathBuf]) -> Result<(), (PathBuf, io::Error)> {
-        if self.0.contains_key(files) {
-            return Ok(());
-        }
-        let mut known = KnownHosts::default();
         for path in files {
+            if self.0.contains_key(path) {
+                continue;
+            }
+            let mut known = KnownHosts::default();
             match std::fs::read(path) {
                 Ok(bytes) => known.add(&path.display().to_string(), &bytes),
                 // Many accounts have none; then nothing is known, which each host will say.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err((path.clone(), error)),
             }
+            self.0.insert(path.clone(), Arc::new(known));
         }
-        self.0.insert(files.to_vec(), Arc::new(known));
         Ok(())
     }
 
-    pub(crate) fn of(&self, files: &[PathBuf]) -> Arc<KnownHosts> {
-        self.0.get(files).cloned().unwrap_or_default()
+    /// What these files say of a host, in their order.
+    pub(crate) fn of_host(&self, files: &[PathBuf], host: &str, port: u16) -> HostKeys {
+        HostKeys::of(files.iter().filter_map(|file| self.0.get(file)), host, port)
     }
 
     pub(crate) fn notes(&self) -> Vec<String> {
@@ -155,13 +156,9 @@ impl KnownHosts {
         Some(())
     }
 
-    /// What is known of one host. Looks at every hashed name, so it is done once a host.
+    /// What is known of one host.
     pub(crate) fn of_host(self: &Arc<Self>, host: &str, port: u16) -> HostKeys {
-        let host = host.to_lowercase();
-        let lines = if port == 22 { self.named(&host) } else { self.named(&format!("[{host}]:{port}")) };
-        // OpenSSH believes a key that is known for the host without a port, too.
-        let without_port = if port == 22 { Vec::new() } else { self.named(&host) };
-        HostKeys { known: Arc::clone(self), lines, without_port }
+        HostKeys::of([self].into_iter(), host, port)
     }
 
     fn named(&self, name: &str) -> Vec<usize> {
@@ -193,19 +190,37 @@ fn fits(patterns: &[Pattern], name: &str) -> bool {
 
 /// The lines that are about one host.
 #[derive(Debug)]
-pub(crate) struct HostKeys {
+pub(crate) struct HostKeys(Vec<OfFile>);
+
+/// Those of one file.
+#[derive(Debug)]
+struct OfFile {
     known: Arc<KnownHosts>,
     lines: Vec<usize>,
     without_port: Vec<usize>,
 }
 
 impl HostKeys {
+    /// Looks at every hashed name, so it is done once a host.
+    fn of<'k>(files: impl Iterator<Item = &'k Arc<KnownHosts>>, host: &str, port: u16) -> Self {
+        let host = host.to_lowercase();
+        let with_port = if port == 22 { host.clone() } else { format!("[{host}]:{port}") };
+        let of_file = |known: &Arc<KnownHosts>| OfFile {
+            lines: known.named(&with_port),
+            // OpenSSH believes a key that is known for the host without a port, too.
+            without_port: if port == 22 { Vec::new() } else { known.named(&host) },
+            known: Arc::clone(known),
+        };
+        Self(files.map(of_file).collect())
+    }
+
     fn with_port(&self) -> impl Iterator<Item = &Line> {
-        self.lines.iter().filter_map(|&n| self.known.lines.get(n))
+        self.0.iter().flat_map(|file| file.lines.iter().filter_map(|&n| file.known.lines.get(n)))
     }
 
     fn all(&self) -> impl Iterator<Item = &Line> {
-        let more = self.without_port.iter().filter_map(|&n| self.known.lines.get(n));
+        let more = self.0.iter();
+        let more = more.flat_map(|file| file.without_port.iter().filter_map(|&n| file.known.lines.get(n)));
         self.with_port().chain(more)
     }
 
@@ -387,24 +402,29 @@ mod tests {
         format!("|1|{}|{} {A}\n", BASE64.encode(&salt), BASE64.encode(hash.as_ref()))
     }
 
-    /// All hosts of a sweep share what was parsed.
+    /// Not a matter of time: all hosts have the same lines in their hands, also where each has a file of its own besides, and they
+    /// are not on the disk any more.
     #[test]
     fn ten_thousand_hashed_lines_are_read_once() {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("known_hosts");
-        std::fs::write(&file, (0..10_000).map(|n| hashed(&format!("h{n}"), n)).collect::<String>()).unwrap();
+        let shared = dir.path().join("known_hosts");
+        std::fs::write(&shared, (0..10_000).map(|n| hashed(&format!("h{n}"), n)).collect::<String>())
+            .unwrap();
         let mut known = KnownFiles::default();
-        known.read(std::slice::from_ref(&file)).unwrap();
-        let first = known.of(std::slice::from_ref(&file));
-        // Gone: whoever read it again would find nothing.
-        std::fs::remove_file(&file).unwrap();
-        known.read(std::slice::from_ref(&file)).unwrap();
-        for n in [0, 4711, 9999] {
-            let known = known.of(std::slice::from_ref(&file));
-            assert!(Arc::ptr_eq(&known, &first));
-            assert_eq!(known.of_host(&format!("h{n}"), 22).check(&key(A)), Verdict::Known);
+        let lists: Vec<Vec<PathBuf>> =
+            (0..200).map(|n| vec![dir.path().join(format!("of-h{n}")), shared.clone()]).collect();
+        for list in &lists {
+            known.read(list).unwrap();
+            // Whoever read it again would find nothing.
+            let _ = std::fs::remove_file(&shared);
         }
-        assert_eq!(first.of_host("h10000", 22).check(&key(A)), unknown());
+        let first = known.of_host(&lists[0], "h0", 22);
+        for (list, n) in lists.iter().zip([0, 4711, 9999]) {
+            let keys = known.of_host(list, &format!("h{n}"), 22);
+            assert_eq!(keys.check(&key(A)), Verdict::Known);
+            assert!(Arc::ptr_eq(&keys.0[1].known, &first.0[1].known));
+        }
+        assert_eq!(known.of_host(&lists[7], "h10000", 22).check(&key(A)), unknown());
     }
 
     /// `cargo test --release -p herdiff-collector --lib -- --ignored --nocapture measure_hashed`

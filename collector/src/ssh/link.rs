@@ -1,9 +1,10 @@
 //! The connection below SSH, with what russh lacks: a kill switch, quick acknowledgements, a memory of how the server
-//! began.
+//! began, an end to what it may send.
 //!
 //! russh runs a connection in a task of its own. When we stop waiting for it, the task and the socket would stay until
 //! the other side moves; and any traffic resets its inactivity timer. The switch ends both at once.
 
+use super::allowance::Allowance;
 use super::wire::Wire;
 use std::future::Future;
 use std::io;
@@ -22,6 +23,7 @@ pub(crate) struct Link {
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
     greeting: Greeting,
     heard: bool,
+    allowance: Allowance,
 }
 
 /// What the server sent first. Tells a busy sshd from one that speaks something else.
@@ -44,7 +46,12 @@ impl Link {
             killed: Box::pin(kill.cancelled_owned()),
             greeting: Greeting::default(),
             heard: false,
+            allowance: Allowance::default(),
         })
+    }
+
+    pub(crate) fn allowance(&self) -> Allowance {
+        self.allowance.clone()
     }
 
     pub(crate) fn greeting(&self) -> Greeting {
@@ -79,6 +86,9 @@ impl AsyncRead for Link {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.wire).poll_read(cx, buf);
         if polled.is_ready() {
+            if !self.allowance.take(buf.filled().len() - before) {
+                return Poll::Ready(Err(io::Error::other("the server sent more than it may")));
+            }
             self.remember(buf.filled().get(before..).unwrap_or_default());
             self.wire.acknowledge_at_once();
         }

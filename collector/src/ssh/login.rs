@@ -5,7 +5,7 @@ use super::config::Settings;
 use super::connect::{Connection, Reach};
 use super::failure::Failure;
 use super::keys::Candidate;
-use super::password::Password;
+use super::password::{OTHERS_WAIT, Password, Turn};
 use super::signer::FileSigner;
 use crate::engine::Text;
 use herdiff_model::outcome::{HostOutcomeKind, Phase};
@@ -52,18 +52,9 @@ impl Reach {
         to: &Settings,
         password: Option<&Password>,
     ) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.deadlines.authenticate;
-        timeout_at(deadline, self.log_in(connection, to, password))
-            .await
-            .unwrap_or_else(|_| Err(Failure::timeout(Phase::Authenticate, self.deadlines.authenticate)))
-    }
-
-    async fn log_in(
-        &self,
-        connection: &mut Connection,
-        to: &Settings,
-        mut password: Option<&Password>,
-    ) -> Result<(), Failure> {
+        let mut password = password;
+        let mut deadline = Instant::now() + self.deadlines.authenticate;
+        let late = |_| Failure::timeout(Phase::Authenticate, self.deadlines.authenticate);
         let mut keys = VecDeque::from(self.keyring.candidates(to));
         let mut told = Told { problems: self.keyring.problems(to), ..Told::default() };
         let mut agent = None;
@@ -71,19 +62,33 @@ impl Reach {
             let first = told.offers.is_none();
             let key = if let Step::Key(key) = &step { Some(key.clone()) } else { None };
             let (name, result) = match step {
-                Step::Key(key) => (key.name(), self.try_key(connection, &mut agent, to, &key).await),
+                Step::Key(key) => {
+                    let trying = self.try_key(connection, &mut agent, to, &key);
+                    (key.name(), timeout_at(deadline, trying).await.map_err(late)?)
+                }
                 Step::Nothing => {
-                    let result = connection.handle.authenticate_none(&to.user).await;
+                    let asking = connection.handle.authenticate_none(&to.user);
+                    let result = timeout_at(deadline, asking).await.map_err(late)?;
                     ("no key".to_owned(), result.map_err(|error| error.to_string()))
                 }
                 // One try with a password, whichever way: both end at the same counter.
                 Step::Password | Step::Questions => {
                     let questions = matches!(step, Step::Questions);
-                    let result = try_password(connection, to, password.take(), questions).await;
+                    let given = password.take();
+                    let result = match turn_of(given, &mut deadline).await {
+                        Err(why) => Err(why),
+                        Ok((given, turn)) => {
+                            let trying = try_password(connection, to, given, turn, questions);
+                            timeout_at(deadline, trying).await.map_err(late)?
+                        }
+                    };
                     ("the password".to_owned(), result)
                 }
             };
             if let Some(ended) = connection.ended().await {
+                if let Some(overdrawn) = connection.allowance.failure(Phase::Authenticate) {
+                    return Err(overdrawn);
+                }
                 return Err(match ended {
                     Ended::TooMany(why) => refused(why),
                     Ended::Lost(why) => Failure::lost(Phase::Authenticate, why),
@@ -168,20 +173,42 @@ impl Reach {
     }
 }
 
+/// The right to give the password. What others take is not this host's time.
+async fn turn_of<'p>(
+    password: Option<&'p Password>,
+    deadline: &mut Instant,
+) -> Result<(&'p Password, Turn<'p>), String> {
+    let password = password.ok_or("there is none")?;
+    let asked = Instant::now();
+    let turn = password.turn().await?;
+    *deadline += asked.elapsed();
+    Ok((password, turn))
+}
+
 /// Gives the password, once it is known not to be wrong everywhere.
 async fn try_password(
     connection: &mut Connection,
     to: &Settings,
-    password: Option<&Password>,
+    password: &Password,
+    mut turn: Turn<'_>,
     questions: bool,
 ) -> Result<AuthResult, String> {
-    let password = password.ok_or("there is none")?;
-    let turn = password.turn().await?;
-    let result = if questions {
-        answer_questions(connection, &to.user, password.secret()).await?
-    } else {
-        let result = connection.handle.authenticate_password(&to.user, password.secret()).await;
-        result.map_err(|error| error.to_string())?
+    let result = {
+        let giving = async {
+            if questions {
+                return answer_questions(connection, &to.user, password.secret()).await;
+            }
+            let result = connection.handle.authenticate_password(&to.user, password.secret()).await;
+            result.map_err(|error| error.to_string())
+        };
+        tokio::pin!(giving);
+        match timeout(OTHERS_WAIT, &mut giving).await {
+            Ok(result) => result?,
+            Err(_) => {
+                turn.let_others_go_on();
+                giving.await?
+            }
+        }
     };
     let accepted = !matches!(result, AuthResult::Failure { partial_success: false, .. });
     // A connection that is lost looks like a refusal, and is none.

@@ -1,6 +1,7 @@
 //! Reaching a host over SSH: who we are, whom we believe, how long we wait.
 
 mod agent;
+mod allowance;
 mod bastion;
 mod certificate;
 mod client;
@@ -27,7 +28,7 @@ pub(crate) use keys::Keyring;
 pub(crate) use known_hosts::KnownFiles;
 pub(crate) use learn::Learner;
 pub use password::Secret;
-pub(crate) use password::{Password, Turn};
+pub(crate) use password::{OTHERS_WAIT, Password, Turn};
 pub(crate) use revoked::RevokedFiles;
 
 use std::fmt;
@@ -51,6 +52,9 @@ pub enum HostKeyPolicy {
 /// Asks for the passphrase of a key file; `None` skips the key.
 pub type AskPassphrase = Arc<dyn Fn(&Path) -> Option<Zeroizing<String>> + Send + Sync>;
 
+/// The value of a variable of the environment.
+pub type Variable = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// How hosts are reached. Paths are used as they are given: `~` means nothing here but in an inventory.
 #[derive(Clone, Default)]
 pub struct SshConfig {
@@ -58,6 +62,12 @@ pub struct SshConfig {
     pub user: Option<String>,
     /// The user where neither that nor OpenSSH's configuration does.
     pub local_user: String,
+    /// The number of the account that runs this, for `%i` in OpenSSH's configuration.
+    pub local_uid: u32,
+    /// The name of this machine, with its domain, for `%l`, `%L` and `%C` there.
+    pub local_host: String,
+    /// The variables of the environment, for `${NAME}` there.
+    pub variable: Option<Variable>,
     /// The port where the inventory names none.
     pub port: Option<u16>,
     /// Private key files that must be readable. Where there are any, no other key is offered but the inventory's.

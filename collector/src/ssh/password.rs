@@ -1,12 +1,17 @@
-//! A password for many hosts. A wrong one must not be tried on all of them: the account may be one and the same, and lock.
+//! A password for many hosts. A wrong one must not be tried on all of them: the account may be one and the same, and lock. And no host
+//! may keep the others from it by not answering.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use zeroize::Zeroizing;
 
 /// Refusals without one acceptance, after which nobody is given the password any more.
 const MOST_REFUSALS: usize = 3;
+
+/// How long the others wait for one host's answer. Servers that look far take two or three seconds.
+pub(crate) const OTHERS_WAIT: Duration = Duration::from_secs(5);
 
 /// Something that is never shown, and wiped from memory when it goes.
 #[derive(Clone)]
@@ -42,7 +47,9 @@ pub(crate) struct Password {
 /// The right to give the password to one host.
 pub(crate) struct Turn<'a> {
     password: &'a Password,
-    _alone: Option<MutexGuard<'a, ()>>,
+    alone: Option<MutexGuard<'a, ()>>,
+    /// Whether it was counted as a refusal, as long as nobody knows.
+    counted: bool,
 }
 
 impl Password {
@@ -62,7 +69,7 @@ impl Password {
     /// Waits until the password may be given; an error says why it may not.
     pub(crate) async fn turn(&self) -> Result<Turn<'_>, String> {
         if self.accepted.load(Ordering::Acquire) {
-            return Ok(Turn { password: self, _alone: None });
+            return Ok(Turn { password: self, alone: None, counted: false });
         }
         let alone = self.first.lock().await;
         let refused = self.refused.load(Ordering::Acquire);
@@ -71,17 +78,38 @@ impl Password {
                 "not tried: {refused} hosts refused it and none accepted it, and more refusals could lock the account"
             ));
         }
-        Ok(Turn { password: self, _alone: Some(alone) })
+        Ok(Turn { password: self, alone: Some(alone), counted: false })
     }
 }
 
 impl Turn<'_> {
+    /// Whether others wait for this one.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone.is_some()
+    }
+
+    /// The host takes its time: the others go on. Until it answers it counts as one that refused, so that three hosts at most are
+    /// given a password that may be wrong.
+    pub(crate) fn let_others_go_on(&mut self) {
+        if self.alone.is_some() {
+            self.password.refused.fetch_add(1, Ordering::AcqRel);
+            self.counted = true;
+            self.alone = None;
+        }
+    }
+
     /// What the host said.
     pub(crate) fn ended(self, accepted: bool) {
-        if accepted {
-            self.password.accepted.store(true, Ordering::Release);
-        } else {
-            self.password.refused.fetch_add(1, Ordering::AcqRel);
+        let refused = &self.password.refused;
+        match (accepted, self.counted) {
+            (true, counted) => {
+                self.password.accepted.store(true, Ordering::Release);
+                refused.fetch_sub(usize::from(counted), Ordering::AcqRel);
+            }
+            (false, true) => {}
+            (false, false) => {
+                refused.fetch_add(1, Ordering::AcqRel);
+            }
         }
     }
 }
@@ -106,6 +134,24 @@ mod tests {
             password.turn().await.unwrap().ended(false);
         }
         assert!(password.turn().await.err().unwrap().contains("3 hosts refused it"));
+    }
+
+    /// A host that does not answer keeps the others waiting for a moment, and counts as one that may have refused.
+    #[tokio::test]
+    async fn a_host_that_takes_its_time_lets_the_others_go_on() {
+        let password = password();
+        let mut slow = password.turn().await.unwrap();
+        assert!(slow.is_alone());
+        slow.let_others_go_on();
+        slow.let_others_go_on();
+        assert!(!slow.is_alone());
+        for _ in 0..2 {
+            password.turn().await.unwrap().ended(false);
+        }
+        assert!(password.turn().await.err().unwrap().contains("3 hosts refused it"));
+        slow.ended(true);
+        assert!(password.turn().await.is_ok(), "it was right after all");
+        assert_eq!(password.refused.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

@@ -16,6 +16,9 @@ use tokio::time::{Instant, timeout_at};
 /// Bytes that are read from a pipe at a time.
 const READ: usize = 64 << 10;
 
+/// Bytes of output that are read in one go.
+const AT_ONCE: usize = 512 << 10;
+
 /// What is heard from the other side.
 pub(super) enum Heard {
     Stdout(Bytes),
@@ -107,6 +110,29 @@ impl Channel {
         }
     }
 
+    /// Standard output with all of it that has come already, to be read in one go. `next` is what came after it.
+    pub(super) async fn at_hand(&mut self, first: Bytes, next: &mut Option<Heard>) -> Vec<Bytes> {
+        let (mut length, mut output) = (first.len(), vec![first]);
+        while length < AT_ONCE {
+            let heard = tokio::select! {
+                biased;
+                heard = self.heard() => heard,
+                () = std::future::ready(()) => break,
+            };
+            match heard {
+                Heard::Stdout(bytes) => {
+                    length += bytes.len();
+                    output.push(bytes);
+                }
+                other => {
+                    *next = Some(other);
+                    break;
+                }
+            }
+        }
+        output
+    }
+
     /// Why nothing more comes.
     pub(super) fn lost(&self, phase: Phase) -> Failure {
         match self {
@@ -176,6 +202,9 @@ impl Writer {
 }
 
 fn lost(connection: &Connection, phase: Phase, otherwise: &str) -> Failure {
+    if let Some(overdrawn) = connection.allowance.failure(phase) {
+        return overdrawn;
+    }
     let ended = connection.shared.lock().ended.clone();
     Failure::lost(phase, ended.as_deref().unwrap_or(otherwise))
 }

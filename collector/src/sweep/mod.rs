@@ -2,17 +2,19 @@
 
 mod backoff;
 mod channel;
+mod desk;
 mod dispatch;
 mod pace;
 mod visit;
 
-use crate::delivery::{Budget, Orders, Privilege, ProbeBinary, Prompt, Share};
+use crate::delivery::{Account, Budget, Orders, Privilege, ProbeBinary, Prompt, Share};
 use crate::engine::{EngineChoice, Limits, Plan};
 use crate::inventory::Target;
 use crate::ssh::{
     Bastions, Deadlines, HostKeyPolicy, Keyring, KnownFiles, Learner, Password, Reach, RevokedFiles, Secret,
     Settings, SshConfig, routes,
 };
+use desk::Desk;
 use herdiff_model::outcome::Phase;
 use herdiff_model::pack::Pack;
 use herdiff_model::visit::Visit;
@@ -49,6 +51,8 @@ pub struct SweepConfig {
     pub ssh: SshConfig,
     /// As whom the queries run, where the inventory says nothing else.
     pub privilege: Privilege,
+    /// The account to become in place of root, where the inventory names none.
+    pub become_user: Option<Account>,
     /// The password that sudo may ask for. Given to at most three hosts that refuse it before one accepts it.
     pub become_password: Option<Secret>,
     /// How long each step may take.
@@ -69,6 +73,7 @@ impl Default for SweepConfig {
             leave_engine: false,
             ssh: SshConfig::default(),
             privilege: Privilege::default(),
+            become_user: None,
             become_password: None,
             deadlines: Deadlines::default(),
             limits: Limits::default(),
@@ -175,7 +180,7 @@ impl Sweep {
             password: password.map(Password::new),
         };
         let way = Way::Ssh { reach: Box::new(reach), routes: routes.of_targets };
-        let mut sweep = Self::begin(targets, &pack, config, way, &cancel);
+        let mut sweep = Self::begin(targets, &pack, config, way, &cancel, Desk::default());
         (sweep.notes, sweep.learner) = (notes, learner);
         Ok(sweep)
     }
@@ -183,7 +188,7 @@ impl Sweep {
     /// Visits this machine, without SSH: the same script, the same engines and limits. What is said of SSH in the
     /// configuration does not count. Must be called within a tokio runtime.
     pub fn local(target: Target, pack: &Pack, config: SweepConfig, cancel: &CancellationToken) -> Self {
-        Self::begin(vec![target], pack, config, Way::Local, cancel)
+        Self::begin(vec![target], pack, config, Way::Local, cancel, Desk::default())
     }
 
     fn begin(
@@ -192,11 +197,13 @@ impl Sweep {
         config: SweepConfig,
         way: Way,
         cancel: &CancellationToken,
+        desk: Desk,
     ) -> Self {
         let stop = cancel.child_token();
         let forks = config.forks.max(1);
         let context = Context {
             way,
+            desk,
             orders: Arc::new(Orders {
                 plan: Arc::new(Plan::new(pack, &config.limits, config.deadlines.query)),
                 budget: Budget::new(config.limits.waiting_bytes, forks),
@@ -209,6 +216,7 @@ impl Sweep {
             }),
             deadlines: config.deadlines,
             privilege: config.privilege,
+            become_user: config.become_user,
             become_password: config.become_password.map(Password::new),
             queries: pack.queries().len(),
             stop: stop.clone(),

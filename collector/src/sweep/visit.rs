@@ -2,10 +2,11 @@
 
 use super::backoff::Backoff;
 use super::channel::{Channel, Heard, Writer};
+use super::desk::{Desk, Talk};
 use super::{Event, Sent, TargetId};
-use crate::delivery::{Dialogue, End, Orders, Privilege, Reply, Share, command};
+use crate::delivery::{Account, Dialogue, End, Orders, Privilege, Reply, Share, command};
 use crate::inventory::Target;
-use crate::ssh::{Connection, Deadlines, Failure, Password, Reach, Settings, Turn};
+use crate::ssh::{Connection, Deadlines, Failure, OTHERS_WAIT, Password, Reach, Settings, Turn};
 use bytes::Bytes;
 use herdiff_model::outcome::{HostOutcome, HostOutcomeKind, Phase};
 use herdiff_model::snapshot::Receipt;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 /// Bytes that are given to the connection at a time; what was sent is counted by these.
 const PIECE: usize = 128 << 10;
@@ -33,11 +35,14 @@ const MOST_RESTARTS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) way: Way,
+    /// Reads what hosts send.
+    pub(super) desk: Desk,
     pub(super) deadlines: Deadlines,
     pub(super) orders: Arc<Orders>,
     pub(super) queries: usize,
     /// Of hosts of which the inventory says nothing else.
     pub(super) privilege: Privilege,
+    pub(super) become_user: Option<Account>,
     pub(super) become_password: Option<Password>,
     pub(super) stop: CancellationToken,
 }
@@ -61,7 +66,7 @@ struct Progress {
     events: mpsc::Sender<Sent>,
     phase: Phase,
     receipt: Receipt,
-    dialogue: Option<Dialogue>,
+    talk: Talk,
     /// Answers of an osqueryi that was given up, which count for the statements before this one.
     earlier: Vec<(usize, Vec<Answer>, Share)>,
     sent: Arc<AtomicU64>,
@@ -69,8 +74,8 @@ struct Progress {
 
 impl Progress {
     /// Keeps what the dialogue brought until now.
-    fn set_aside(&mut self, before: usize) {
-        if let Some(dialogue) = self.dialogue.take() {
+    async fn set_aside(&mut self, before: usize) {
+        if let Some(dialogue) = std::mem::take(&mut self.talk).end().await {
             let why = "osqueryi did not end the query in its time";
             let outcome = HostOutcome::failed(HostOutcomeKind::Timeout, Phase::Run, why);
             let (_, answers, share) = dialogue.finish(End::Broken(outcome), &mut self.receipt);
@@ -103,7 +108,7 @@ pub(super) async fn visit(
         events,
         phase: Phase::Resolve,
         receipt: Receipt { started, ..Receipt::default() },
-        dialogue: None,
+        talk: Talk::default(),
         earlier: Vec::new(),
         sent: Arc::default(),
     };
@@ -121,27 +126,36 @@ pub(super) async fn visit(
         Some(Err(failure)) => End::Broken(failure.outcome()),
         None => End::Broken(Failure::timeout(progress.phase, whole).outcome()),
     };
-    let Progress { mut receipt, dialogue, earlier, sent, .. } = progress;
+    let Progress { mut receipt, talk, earlier, sent, .. } = progress;
+    let talked = !matches!(talk, Talk::None);
+    let dialogue = talk.end().await;
     let notes = dialogue.as_ref().map(Dialogue::notes).unwrap_or_default();
     for note in notes {
         let _ = progress.events.try_send(Event::Note(id, note).into());
     }
     receipt.bytes_sent = sent.load(Ordering::Relaxed);
     receipt.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (outcome, mut answers, share) = match (dialogue, end) {
-        (Some(dialogue), end) => dialogue.finish(end, &mut receipt),
-        (None, End::Broken(outcome)) => {
-            return (without_rows(target, outcome, receipt, context.queries), None);
+    let queries = context.queries;
+    let (mut visit, share) = match (dialogue, end) {
+        (Some(dialogue), end) => {
+            let (outcome, answers, share) = dialogue.finish(end, &mut receipt);
+            (Visit { host: target.host, herd: target.herd, outcome, receipt, answers }, Some(share))
+        }
+        (None, End::Broken(mut outcome)) => {
+            if talked {
+                outcome.detail += "; what it had sent could not be read in time";
+            }
+            (without_rows(target, outcome, receipt, queries), None)
         }
         (None, End::Closed) => {
             let outcome = HostOutcome::failed(HostOutcomeKind::Protocol, Phase::Session, "nothing was said");
-            return (without_rows(target, outcome, receipt, context.queries), None);
+            (without_rows(target, outcome, receipt, queries), None)
         }
     };
     for (before, earlier, _share) in earlier.into_iter().rev() {
-        context.orders.plan.restore(&mut answers, earlier, before);
+        context.orders.plan.restore(&mut visit.answers, earlier, before);
     }
-    (Visit { host: target.host, herd: target.herd, outcome, receipt, answers }.settle(), Some(share))
+    (visit.settle(), share)
 }
 
 /// A visit that brought nothing.
@@ -157,9 +171,10 @@ pub(super) fn interrupted(phase: Option<Phase>) -> Failure {
 
 async fn run(context: &Context, target: &Target, progress: &mut Progress) -> Result<(), Failure> {
     let privilege = target.privilege.unwrap_or(context.privilege);
+    let account = target.become_user.as_ref().or(context.become_user.as_ref());
     let mut from = 0;
     loop {
-        let (mut channel, writer) = open(context, privilege, progress).await?;
+        let (mut channel, writer) = open(context, (privilege, account), progress).await?;
         match converse(context, (&mut channel, writer), progress, privilege, from).await {
             Ok(()) => {
                 channel.close().await;
@@ -172,7 +187,7 @@ async fn run(context: &Context, target: &Target, progress: &mut Progress) -> Res
                     && context.orders.plan.statements() > statement + 1 =>
             {
                 from = statement + 1;
-                progress.set_aside(from);
+                progress.set_aside(from).await;
             }
             Err(failure) => return Err(failure),
         }
@@ -182,12 +197,13 @@ async fn run(context: &Context, target: &Target, progress: &mut Progress) -> Res
 /// Reaches the host and starts the script there.
 async fn open(
     context: &Context,
-    privilege: Privilege,
+    (privilege, account): (Privilege, Option<&Account>),
     progress: &mut Progress,
 ) -> Result<(Channel, Writer), Failure> {
     let prompt = context.become_password.as_ref().map(|_| &context.orders.prompt);
     let command = |progress: &Progress| {
-        command(time_on_host(context.deadlines.host, progress.clock.elapsed()), privilege, prompt)
+        let limit = time_on_host(context.deadlines.host, progress.clock.elapsed());
+        command(limit, privilege, account, prompt)
     };
     let (reach, routes) = match &context.way {
         Way::Ssh { reach, routes } => (reach, routes),
@@ -206,6 +222,7 @@ async fn open(
     progress.enter(Phase::Authenticate);
     reach.login(&mut connection, to, reach.password.as_ref()).await?;
     progress.enter(Phase::Session);
+    connection.allowance.output(context.orders.limits.total_bytes);
     let start = context.deadlines.start;
     Channel::ssh(connection, command(progress), (start, tokio::time::Instant::now() + start)).await
 }
@@ -250,41 +267,56 @@ async fn converse(
     let mut sending: Option<Sending> = None;
     let mut statement: Option<usize> = None;
     let mut turn: Option<Turn<'_>> = None;
-    let dialogue = progress.dialogue.insert(Dialogue::new(Arc::clone(&context.orders), privilege, from));
+    let mut given = tokio::time::Instant::now();
+    let mut next: Option<Heard> = None;
+    progress.talk.begin(Dialogue::new(Arc::clone(&context.orders), privilege, from));
     loop {
+        let dialogue = progress.talk.dialogue()?;
         let running = dialogue.unwatched();
         if running != statement {
             statement = running;
             deadline = tokio::time::Instant::now() + context.deadlines.query + GRACE;
         }
         let waits = !dialogue.greeted() || running.is_some();
-        let patience = async {
+        let patience = async move {
             if waits {
                 tokio::time::sleep_until(deadline).await;
             } else {
                 std::future::pending::<()>().await;
             }
         };
-        let message = tokio::select! {
-            biased;
-            message = channel.heard() => message,
-            returned = drive(&mut sending) => {
-                sending = None;
-                writer = returned;
-                continue;
-            }
-            () = patience => return Err(match statement {
-                None => Failure::timeout(Phase::Session, start),
-                Some(_) => {
-                    let why = format!("osqueryi did not end the query within {} s", context.deadlines.query.as_secs_f32());
-                    Failure { stuck: statement, ..Failure::new(HostOutcomeKind::Timeout, Phase::Run, why) }
+        let others_wait = turn.as_ref().is_some_and(Turn::is_alone);
+        let heard = match next.take() {
+            Some(heard) => heard,
+            None => tokio::select! {
+                biased;
+                heard = channel.heard() => heard,
+                returned = drive(&mut sending) => {
+                    sending = None;
+                    writer = returned;
+                    continue;
                 }
-            }),
+                () = tokio::time::sleep_until(given + OTHERS_WAIT), if others_wait => {
+                    turn.iter_mut().for_each(Turn::let_others_go_on);
+                    continue;
+                }
+                () = patience => return Err(match statement {
+                    None => Failure::timeout(Phase::Session, start),
+                    Some(_) => {
+                        let why = format!("osqueryi did not end the query within {} s", context.deadlines.query.as_secs_f32());
+                        Failure { stuck: statement, ..Failure::new(HostOutcomeKind::Timeout, Phase::Run, why) }
+                    }
+                }),
+            },
         };
-        let reply = match message {
+        let reply = match heard {
             Heard::Lost => return Err(channel.lost(dialogue.phase())),
+            Heard::Stdout(data) if dialogue.greeted() => {
+                let data = channel.at_hand(data, &mut next).await;
+                context.desk.read(&mut progress.talk, data).await?
+            }
             Heard::Stdout(data) => {
-                let reply = dialogue.stdout(&data).map_err(refused)?;
+                let reply = dialogue.stdout(&data)?;
                 if dialogue.greeted()
                     && let Some(turn) = turn.take()
                 {
@@ -292,7 +324,7 @@ async fn converse(
                 }
                 reply
             }
-            Heard::Stderr(data) => dialogue.stderr(&data).map_err(refused)?,
+            Heard::Stderr(data) => dialogue.stderr(&data)?,
             Heard::Exit(status) => {
                 dialogue.exited(status);
                 None
@@ -317,14 +349,15 @@ async fn converse(
                 }
                 turn =
                     Some(password.turn().await.map_err(|why| not_root(&format!("the password was {why}")))?);
-                deadline = tokio::time::Instant::now() + start;
+                given = tokio::time::Instant::now();
+                deadline = given + start;
                 if let Some(writer) = writer.take() {
                     sending = Some(Box::pin(send_secret(writer, password.secret())));
                 }
             }
             (Some(Reply::Password), None) | (None, _) => {}
         }
-        let phase = dialogue.phase();
+        let phase = progress.talk.dialogue()?.phase();
         if progress.phase != phase {
             progress.phase = phase;
             let _ = progress.events.try_send(Event::Phase(progress.id, phase).into());
@@ -358,7 +391,8 @@ async fn send(mut writer: Writer, parts: Vec<Bytes>, sent: Arc<AtomicU64>) -> Op
 
 /// Sends a line that nobody counts or keeps.
 fn send_secret(mut writer: Writer, secret: &str) -> impl Future<Output = Option<Writer>> + Send + use<> {
-    let line = Bytes::from(format!("{secret}\n"));
+    // Wiped when it was sent.
+    let line = Bytes::from_owner(Zeroizing::new(format!("{secret}\n").into_bytes()));
     async move {
         let sent = writer.data(line).await;
         sent.then_some(writer)
@@ -367,8 +401,4 @@ fn send_secret(mut writer: Writer, secret: &str) -> impl Future<Output = Option<
 
 fn not_root(why: &str) -> Failure {
     Failure::new(HostOutcomeKind::BecomeFailed, Phase::Session, why)
-}
-
-fn refused(outcome: HostOutcome) -> Failure {
-    Failure::new(outcome.kind, outcome.phase.unwrap_or(Phase::Run), outcome.detail)
 }

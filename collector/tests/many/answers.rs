@@ -41,3 +41,12 @@ pub(crate) fn packed() -> Vec<u8> {
     let block = data_encoding::BASE64.encode(&lz4_flex::block::compress(&[b'\n'; 64 << 10]));
     format!("{{\"lz4\":\"{block}\",\"bytes\":65536}}\n").repeat(50).into_bytes()
 }
+
+/// The beginning of an answer in some hundred bytes, as often as fits into a packet: rows that have to be kept.
+pub(crate) fn packed_rows() -> Vec<u8> {
+    let rows = format!("{{\"query\":\"first\",\"columns\":[\"a\"],\"rows\":[[\"{}\"]", " ".repeat(60_000));
+    let mut rows = rows.into_bytes();
+    rows.resize(64 << 10, b' ');
+    let block = data_encoding::BASE64.encode(&lz4_flex::block::compress(&rows));
+    format!("{{\"lz4\":\"{block}\",\"bytes\":65536}}\n").repeat(20).into_bytes()
+}

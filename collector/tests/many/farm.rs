@@ -1,6 +1,6 @@
 //! The hosts: one SSH server for all, where the user's name says how it behaves, and ports for what happens before SSH.
 
-use crate::answers;
+use crate::{answers, rogue};
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::server::{self, Auth, Handle, Msg};
@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 pub(crate) const SERVE: &str = "HERDIFF_TEST_SERVE";
 
 /// The names of the ports, in the order in which they are printed.
-pub(crate) const PORTS: [&str; 4] = ["ssh", "wrong-key", "silent", "chatter"];
+pub(crate) const PORTS: [&str; 5] = ["ssh", "wrong-key", "silent", "chatter", "rogue"];
 
 /// A key that both processes know.
 pub(crate) fn key(seed: u8) -> PrivateKey {
@@ -32,7 +32,7 @@ fn listener() -> TcpListener {
 pub(crate) async fn serve() {
     let listeners = PORTS.map(|_| listener());
     let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port().to_string());
-    let [ssh, wrong_key, silent, chatter] = listeners;
+    let [ssh, wrong_key, silent, chatter, rogue] = listeners;
     tokio::spawn(answer(ssh, 1));
     tokio::spawn(answer(wrong_key, 2));
     tokio::spawn(async move {
@@ -46,6 +46,11 @@ pub(crate) async fn serve() {
             tokio::spawn(
                 async move { while stream.write_all(&b"welcome\r\n".repeat(1000)).await.is_ok() {} },
             );
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = rogue.accept().await {
+            tokio::spawn(rogue::serve(stream));
         }
     });
     println!("ports {}", ports.join(" "));
@@ -158,6 +163,7 @@ async fn behave(kind: String, mut reader: ChannelReadHalf, writer: ChannelWriteH
         "endless" => while say(&b"{\"query\":\"first\"}\n".repeat(1000)).await {},
         "oneline" => while say(&b"{\"query\":\"first\",\"rows\":[".repeat(1000)).await {},
         "packed" => while say(&answers::packed()).await {},
+        "packed-rows" => while say(&answers::packed_rows()).await {},
         "drip" => {
             while say(b"\n").await {
                 tokio::time::sleep(Duration::from_secs(1)).await;

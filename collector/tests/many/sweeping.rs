@@ -1,6 +1,7 @@
 //! A sweep over the hosts of the other process, and what it cost here.
 
 use crate::farm::{self, PORTS, key};
+use crate::rogue;
 use herdiff_collector::delivery::ProbeBinary;
 use herdiff_collector::engine::{self, EngineChoice};
 use herdiff_collector::inventory::Target;
@@ -93,6 +94,7 @@ impl Ground {
     fn port(&self, kind: &str) -> u16 {
         match kind {
             "refuses" => self.closed.local_addr().unwrap().as_socket().unwrap().port(),
+            kind if rogue::KINDS.contains(&kind) => self.ports["rogue"],
             kind => *self.ports.get(kind).unwrap_or(&self.ports["ssh"]),
         }
     }
@@ -158,6 +160,7 @@ impl Ground {
             jump: None,
             proxy_command: None,
             privilege: None,
+            become_user: None,
         }
     }
 }

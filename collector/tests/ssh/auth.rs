@@ -5,6 +5,7 @@ use herdiff_collector::sweep::{Sweep, SweepError};
 use herdiff_model::outcome::HostOutcomeKind as Kind;
 use herdiff_model::pack::Pack;
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -92,6 +93,15 @@ impl Drop for Agent {
     }
 }
 
+/// Gives a key to an agent that has just been started: its socket is there before it listens.
+fn add(socket: &Path, key: &Path) {
+    eventually("the agent has the key", || {
+        let mut add = Command::new("ssh-add");
+        add.arg("-q").arg(key).env("SSH_AUTH_SOCK", socket).stderr(Stdio::null());
+        add.status().unwrap().success()
+    });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_an_agent() {
     if !sshd_is_there() {
@@ -103,11 +113,8 @@ async fn keys_of_an_agent() {
     let socket = keys.path("agent");
     let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
     let _agent = Agent(agent.expect("ssh-agent is needed: apt-get install openssh-client"));
-    eventually("the agent's socket", || socket.exists());
     for name in ["agent-rsa", "agent-ed"] {
-        let added =
-            Command::new("ssh-add").arg("-q").arg(keys.path(name)).env("SSH_AUTH_SOCK", &socket).status();
-        assert!(added.unwrap().success());
+        add(&socket, &keys.path(name));
         let sshd = accepting(&keys, &[name]);
         let mut config = keys.config(&[sshd.port]);
         config.ssh.identities.clear();
@@ -213,10 +220,7 @@ async fn certificates_of_users() {
     let socket = keys.path("cert-agent");
     let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
     let _agent = Agent(agent.unwrap());
-    eventually("the agent's socket", || socket.exists());
-    let added =
-        Command::new("ssh-add").arg("-q").arg(keys.path("c-rsa")).env("SSH_AUTH_SOCK", &socket).status();
-    assert!(added.unwrap().success());
+    add(&socket, &keys.path("c-rsa"));
     let mut config = keys.config(&[sshd.port]);
     config.ssh.identities.clear();
     config.ssh.agent = Some(socket);
@@ -244,10 +248,7 @@ async fn an_encrypted_key_that_the_agent_has_open_is_not_asked_for() {
     let socket = keys.path("open-agent");
     let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
     let _agent = Agent(agent.unwrap());
-    eventually("the agent's socket", || socket.exists());
-    let added =
-        Command::new("ssh-add").arg("-q").arg(keys.path("locked")).env("SSH_AUTH_SOCK", &socket).status();
-    assert!(added.unwrap().success());
+    add(&socket, &keys.path("locked"));
     let locked =
         Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(keys.path("locked")).status();
     assert!(locked.unwrap().success());

@@ -264,6 +264,7 @@ pub(crate) fn target(name: &str, port: u16) -> Target {
         jump: None,
         proxy_command: None,
         privilege: None,
+        become_user: None,
     }
 }
 

@@ -305,6 +305,40 @@ async fn a_query_of_osqueryi_that_does_not_end() {
     eventually("the query is gone", || !runs(&format!("sleep {}", nap(615))));
 }
 
+/// The statements after one that hangs are asked over a new connection. Where there is none, what came over the first one counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_a_host_went_away_is_kept() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let bin = tempfile::tempdir().unwrap();
+    let program = bin.path().join("osqueryi");
+    std::fs::write(&program, format!("#!/bin/sh\nsleep {}\n", nap(616))).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(bin.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let sshd = keys.sshd(&format!("SetEnv PATH={}:/usr/bin:/bin", bin.path().display()));
+    let port = sshd.port;
+    let mut config = keys.config(&[port]);
+    config.engine = EngineChoice::Osqueryi;
+    config.deadlines.query = Duration::from_secs(1);
+    let mut sshd = Some(sshd);
+    let swept = sweep_until(vec![target("a", port)], config, CancellationToken::new(), |event| {
+        if matches!(event, Event::Phase(_, Phase::Run)) {
+            sshd = None;
+        }
+    });
+    let swept = swept.await;
+    let visit = swept.visit("a");
+    assert_eq!(visit.outcome.kind, Kind::Refused, "{:?}", visit.outcome);
+    let kinds = visit.answers.iter().map(|answer| match answer {
+        Answer::Failed(failure) => failure.kind,
+        Answer::Rows { .. } => panic!("{answer:?}"),
+    });
+    assert_eq!(kinds.collect::<Vec<_>>(), [QueryFailureKind::Timeout, QueryFailureKind::NotRun]);
+    eventually("the query is gone", || !runs(&format!("sleep {}", nap(616))));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_sweep_ends_at_once_and_keeps_what_it_has() {
     if !sshd_is_there() {
@@ -333,6 +367,18 @@ async fn a_stopped_sweep_ends_at_once_and_keeps_what_it_has() {
     }
     assert_eq!(rows(&swept.visit("h0").answers[0]), Some(1), "what had come is kept");
     assert_eq!(swept.visit("h4").receipt.address, "", "never started");
+}
+
+/// Only the least time is looked at: a busy machine takes longer.
+#[tokio::test]
+async fn hosts_are_not_started_faster_than_the_rate() {
+    let (keys, closed) = (Keys::new(), Closed::new());
+    let mut config = keys.config(&[closed.port]);
+    config.rate = Some(10);
+    let start = std::time::Instant::now();
+    let swept = sweep((0..11).map(|n| target(&format!("h{n}"), closed.port)).collect(), config).await;
+    assert!(start.elapsed() > Duration::from_millis(450), "{:?}", start.elapsed());
+    assert!(swept.visits.values().all(|(visit, _)| visit.outcome.kind == Kind::Refused));
 }
 
 /// A server that has as many logins under way as it allows, until it has turned us away once.

@@ -72,8 +72,11 @@ impl server::Server for Wanting {
 impl server::Handler for Wanting {
     type Error = russh::Error;
 
-    async fn auth_password(&mut self, _: &str, password: &str) -> Result<Auth, russh::Error> {
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
         self.passwords.fetch_add(1, Relaxed);
+        if user == "nobody-answers" {
+            std::future::pending::<()>().await;
+        }
         Ok(self.judge(MethodKind::Password, password == RIGHT))
     }
 
@@ -165,6 +168,11 @@ async fn a_server_that_wants_more_than_we_have_says_what() {
         "{outcome:?}"
     );
     assert!(!outcome.detail.contains('\x1b'), "{outcome:?}");
+
+    // What is typed would be shown: that is no question for a password.
+    let (port, server) = Wanting::serve(&keys, &[KeyboardInteractive], &[("Password: ", true)]).await;
+    let swept = sweep(vec![target("a", port)], with_password(&keys, &[port], RIGHT)).await;
+    assert_eq!((swept.kind("a"), server.passwords.load(Relaxed)), (Kind::AuthFailed, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,6 +189,25 @@ async fn a_wrong_password_is_not_tried_on_the_whole_fleet() {
     assert_eq!(untried.count(), 37);
     assert!(swept.visits.values().all(|(visit, _)| visit.outcome.kind == Kind::AuthFailed));
     assert!(swept.visits.values().all(|(visit, _)| !format!("{visit:?}").contains("wrong")));
+}
+
+/// Before anybody has accepted it, a password is given to one host after the other. One that never answers must not cost the
+/// others their time: they are done before it is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_does_not_answer_does_not_keep_others_from_the_password() {
+    let keys = Keys::new();
+    let (port, server) = Wanting::serve(&keys, &[MethodKind::Password], &[]).await;
+    let mut config = with_password(&keys, &[port], RIGHT);
+    config.deadlines.authenticate = std::time::Duration::from_secs(20);
+    // The silent one comes first.
+    config.rate = Some(1);
+    let mut silent = target("silent", port);
+    silent.user = Some("nobody-answers".into());
+    let swept = sweep(vec![silent, target("a", port), target("b", port)], config).await;
+    assert!(in_session(&swept, "a") && in_session(&swept, "b"), "{:?}", swept.visit("a").outcome);
+    assert_eq!((swept.kind("silent"), server.passwords.load(Relaxed)), (Kind::Timeout, 3));
+    let done: Vec<&String> = swept.events.iter().filter(|event| event.ends_with("done")).collect();
+    assert_eq!(done.last().unwrap().as_str(), "0 done", "{done:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

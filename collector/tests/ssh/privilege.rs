@@ -1,7 +1,7 @@
 //! Becoming root: real sudo and doas, with a user of this test's own. Needs root, as only that can make the user.
 
 use crate::harness::*;
-use herdiff_collector::delivery::Privilege;
+use herdiff_collector::delivery::{Account, Privilege};
 use herdiff_collector::ssh::Secret;
 use herdiff_collector::sweep::SweepConfig;
 use herdiff_model::outcome::HostOutcomeKind as Kind;
@@ -152,6 +152,16 @@ async fn sudo_that_asks_for_nothing_and_sudo_that_allows_nothing() {
     let mut root = target("a", sshd.port);
     root.privilege = Some(Privilege::Sudo);
     assert_eq!(sweep(vec![root], config).await.kind("a"), Kind::Ok);
+    // Root may become anybody; what the inventory says of a host comes first.
+    let mut config = keys.config(&[sshd.port]);
+    (config.privilege, config.probes) = (Privilege::Sudo, vec![telling()]);
+    config.become_user = Account::parse(&user.name).ok();
+    let mut root = target("root", sshd.port);
+    root.become_user = Account::parse("root").ok();
+    let swept = sweep(vec![target("other", sshd.port), root], config).await;
+    assert_eq!(swept.kind("other"), Kind::Ok, "{:?}", swept.visit("other").outcome);
+    assert!(swept.visit("other").receipt.uid.is_some_and(|uid| uid > 0));
+    assert_eq!(swept.visit("root").receipt.uid, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

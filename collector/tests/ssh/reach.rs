@@ -320,8 +320,8 @@ async fn names_of_files_in_the_configuration() {
     fs::copy(keys.path("user"), keys.path("my key")).unwrap();
     fs::write(keys.path("revoked"), keys.public("user")).unwrap();
     let text = format!(
-        "User {}\nUserKnownHostsFile /none \"{}\"\nGlobalKnownHostsFile none\nIdentityFile \"~/my key\"\nIdentityFile ~/%C\n\
-         IdentityFile ${{HOME}}/k\nRevokedHostKeys ~/revoked\nBindAddress 127.0.0.1\nKnownHostsCommand /bin/true\n",
+        "User {}\nUserKnownHostsFile /none \"{}\"\nGlobalKnownHostsFile none\nIdentityFile \"~/my key\"\nIdentityFile ~/%q\n\
+         IdentityFile ${{NOT_SET}}/k\nRevokedHostKeys ~/revoked\nBindInterface lo\nKnownHostsCommand /bin/true\n",
         user(),
         known.display()
     );
@@ -333,17 +333,125 @@ async fn names_of_files_in_the_configuration() {
     let sweep = Sweep::start(targets(), pack(), configured(&keys, &text), Default::default()).await.unwrap();
     let notes = sweep.notes().join("\n");
     for said in [
-        "`IdentityFile ~/%C`",
-        "`IdentityFile ${HOME}/k`",
-        "`bindaddress 127.0.0.1`",
+        "`IdentityFile ~/%q` is passed over: the token %q",
+        "`IdentityFile ${NOT_SET}/k` is passed over: ${NOT_SET} is not set",
+        "`bindinterface lo`",
         "`knownhostscommand /bin/true`",
     ] {
         assert!(notes.contains(said), "{said} is not in: {notes}");
     }
-    let strict = text.replace("~/revoked", "~/%C");
+    let strict = text.replace("~/revoked", "~/%q");
     let refused = Sweep::start(targets(), pack(), configured(&keys, &strict), Default::default()).await;
-    assert!(refused.err().unwrap().to_string().contains("RevokedHostKeys ~/%C has a token"));
+    assert!(refused.err().unwrap().to_string().contains("RevokedHostKeys ~/%q: the token"));
     let strict = text.replace("~/revoked", "~/not-there");
     let refused = Sweep::start(targets(), pack(), configured(&keys, &strict), Default::default()).await;
     assert!(refused.err().unwrap().to_string().contains("not-there"));
+}
+
+/// Names of files, jump hosts and agents, as ssh_config(5) lets them depend on the host, this machine and the account.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_and_variables_lead_to_keys_and_jump_hosts() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let (gate, host) = (keys.sshd(""), keys.sshd(""));
+    know(&keys, &["gate", "web"]);
+    let text = format!(
+        "Host gate-of-web\n HostName 127.0.0.1\n Port {}\n HostKeyAlias gate\n IdentityFile ${{KEYS}}/user\n\
+         Host web\n HostName 127.0.0.1\n Port {}\n HostKeyAlias web\n ProxyJump gate-of-%n\n IdentityFile ~/%k-%j-%i-%L\n{}",
+        gate.port,
+        host.port,
+        base(&keys).replace(&format!("IdentityFile {}", keys.path("user").display()), "IdentityFile none")
+    );
+    fs::copy(keys.path("user"), keys.path("web-gate-of-web-77-desk")).unwrap();
+    let config = || {
+        let mut config = configured(&keys, &text);
+        let place = keys.path("").display().to_string();
+        config.ssh.variable = Some(Arc::new(move |name| (name == "KEYS").then(|| place.clone())));
+        (config.ssh.local_uid, config.ssh.local_host) = (77, "desk.lan".into());
+        config
+    };
+    let swept = sweep(vec![named("web")], config()).await;
+    let visit = swept.visit("web");
+    assert_eq!(visit.outcome.kind, Kind::Ok, "{:?}", visit.outcome);
+    assert_eq!(visit.receipt.address, format!("127.0.0.1:{} via 127.0.0.1:{}", host.port, gate.port));
+    // As a flag, too: ssh -J knows them as well.
+    let mut flagged = config();
+    flagged.ssh.jump = Some("gate-of-%n".into());
+    let swept = sweep(vec![named("web")], flagged).await;
+    assert_eq!(swept.kind("web"), Kind::Ok, "{:?}", swept.visit("web").outcome);
+
+    let wrong = text.replace("gate-of-%n", "gate-of-%l");
+    let pack = Arc::new(Pack::parse(PACK).unwrap());
+    let started = Sweep::start(vec![named("web")], pack, configured(&keys, &wrong), Default::default()).await;
+    assert!(started.err().unwrap().to_string().contains("the token %l is not known there"));
+}
+
+/// OpenSSH's own ProxyCommand with the same tokens says the same to its server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_command_has_the_tokens_that_openssh_gives_it() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let text = |to: &str| {
+        let out = keys.path(to);
+        format!(
+            "Host web\n HostName %h.lan\n Port 2222\n ProxyCommand sh -c 'echo %h %n %p %r %% > {}; echo done'\n{}",
+            out.display(),
+            base(&keys)
+        )
+    };
+    let swept = sweep(vec![named("web")], configured(&keys, &text("ours"))).await;
+    assert_ne!(swept.kind("web"), Kind::Ok);
+    let file = keys.path("openssh_config");
+    fs::write(&file, text("theirs")).unwrap();
+    let ssh = std::process::Command::new("ssh").arg("-F").arg(&file).args(["web", "true"]).output().unwrap();
+    assert!(!ssh.status.success());
+    let said = |name: &str| fs::read_to_string(keys.path(name)).unwrap();
+    assert_eq!(said("ours"), format!("web.lan web 2222 {} %\n", user()));
+    assert_eq!(said("ours"), said("theirs"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_reached_from_the_address_that_is_configured() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let sshd = keys.sshd("LogLevel VERBOSE");
+    know(&keys, &[&format!("[127.0.0.1]:{}", sshd.port)]);
+    let text = |from: &str| format!("BindAddress {from}\n{}", base(&keys));
+    let swept = sweep(vec![target("a", sshd.port)], configured(&keys, &text("127.0.0.9"))).await;
+    assert_eq!(swept.kind("a"), Kind::Ok, "{:?}", swept.visit("a").outcome);
+    assert!(sshd.log_lines("Connection from 127.0.0.9 ") == 1, "{}", sshd.log());
+    // TEST-NET: no machine has it.
+    let swept = sweep(vec![target("a", sshd.port)], configured(&keys, &text("192.0.2.1"))).await;
+    let outcome = &swept.visit("a").outcome;
+    assert_eq!((outcome.kind, outcome.phase), (Kind::Unreachable, Some(Phase::Connect)));
+    assert!(outcome.detail.contains("BindAddress 192.0.2.1: "), "{outcome:?}");
+}
+
+/// `ssh -G` has filled in this one's tokens already, and a name that starts with `$` is a variable's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agent_is_where_the_configuration_says() {
+    if !sshd_is_there() {
+        return;
+    }
+    let keys = Keys::new();
+    let place = keys.path("").display().to_string();
+    let notes = async |agent: &str| {
+        let mut config = configured(&keys, &format!("IdentityAgent {agent}\n{}", base(&keys)));
+        let of_test = place.clone();
+        config.ssh.variable = Some(Arc::new(move |name| (name == "SOCK").then(|| format!("{of_test}/sock"))));
+        let pack = Arc::new(Pack::parse(PACK).unwrap());
+        let sweep = Sweep::start(vec![target("a", 1)], pack, config, Default::default()).await.unwrap();
+        sweep.notes().join("\n")
+    };
+    let said = notes(&format!("{place}/a%%b-%r")).await;
+    assert!(said.contains(&format!("no ssh-agent at {place}/a%b-{}: ", user())), "{said}");
+    let said = notes("$SOCK").await;
+    assert!(said.contains(&format!("no ssh-agent at {place}/sock: ")), "{said}");
+    assert!(!notes("$NOT_SET").await.contains("ssh-agent"));
 }

@@ -59,7 +59,10 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     };
     progress.finish();
     if ending == Ending::Abandoned {
-        progress.say(&format!("abandoned; {} holds the hosts that were done", plan.output.display()));
+        let path = plan.output.display();
+        let next =
+            if plan.recipients.is_none() { ", and --resume in place of -o goes on with it" } else { "" };
+        progress.say(&format!("abandoned; {path} holds the hosts that were done{next}"));
         return Ok(Exit::Interrupted);
     }
     let finished = environment::now();
@@ -70,6 +73,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     plan.place.keep()?;
     // The wall clock may jump meanwhile.
     summary.took = clock.elapsed();
+    summary.resumable = plan.recipients.is_none();
     print(summary.render(&plan.place.shown(), size, seal, Screen::stdout()))
         .map_err(|error| Failure::usage("cannot write the summary").why(error))?;
     Ok(if ending == Ending::Interrupted { Exit::Interrupted } else { summary.exit() })

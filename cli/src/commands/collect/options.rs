@@ -9,7 +9,7 @@ use crate::environment::{self, Home};
 use crate::error::Failure;
 use crate::pack_file;
 use clap::ValueEnum;
-use herdiff_collector::delivery::{BinaryError, Privilege, ProbeBinary};
+use herdiff_collector::delivery::{Account, BinaryError, Privilege, ProbeBinary};
 use herdiff_collector::engine::{EngineChoice, Limits};
 use herdiff_collector::inventory::Target;
 use herdiff_collector::ssh::{Deadlines, HostKeyPolicy, SshConfig};
@@ -113,6 +113,9 @@ struct ReachArgs {
     /// Run the queries as root, by sudo: without it much cannot be seen, which is recorded as unknown
     #[arg(help_heading = "Becoming root", short, long)]
     r#become: bool,
+    /// Become this user in place of root, where the inventory names none
+    #[arg(help_heading = "Becoming root", long, value_name = "USER", value_parser = Account::parse)]
+    become_user: Option<Account>,
     /// Another way to become root
     #[arg(help_heading = "Becoming root", long, value_name = "PROGRAM", value_enum, default_value = "sudo")]
     become_method: BecomeMethod,
@@ -306,6 +309,7 @@ impl Args {
                 (true, BecomeMethod::Sudo) => Privilege::Sudo,
                 (true, BecomeMethod::Doas) => Privilege::Doas,
             },
+            become_user: self.reach.become_user.clone(),
             become_password: secrets::password(
                 self.reach.ask_become_pass,
                 self.reach.become_password_fd,
@@ -450,6 +454,9 @@ impl ReachArgs {
         Ok(SshConfig {
             user: self.user.clone(),
             local_user,
+            local_uid: environment::uid(),
+            local_host: environment::machine(),
+            variable: Some(Arc::new(environment::variable)),
             port: self.port,
             identities: self.identity.clone(),
             default_identities: home.identities(),

@@ -46,8 +46,11 @@ impl Progress {
         let add = |name: &str, size: u64| {
             let bar = bars.add(ProgressBar::new(size));
             // A template that is a constant cannot be wrong; without it the bar only looks plainer.
-            if let Ok(style) = ProgressStyle::with_template("{prefix:>12} {bar:24} {pos:>5}/{len} {wide_msg}")
-            {
+            let template = match columns() {
+                70.. => "{prefix:>12} {bar:24} {pos:>5}/{len} {wide_msg}",
+                _ => "{prefix:>12} {pos:>5}/{len} {wide_msg}",
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.set_prefix(escape(name));
@@ -79,7 +82,11 @@ impl Progress {
 
     /// A visit is over.
     pub(super) fn done(&mut self, visit: &Visit) {
-        let failed = !matches!(visit.outcome.kind, HostOutcomeKind::Ok | HostOutcomeKind::Partial);
+        // The operator knows who stopped the others.
+        let failed = !matches!(
+            visit.outcome.kind,
+            HostOutcomeKind::Ok | HostOutcomeKind::Partial | HostOutcomeKind::Interrupted
+        );
         match self {
             Self::Quiet => {}
             Self::Lines { done, targets } => {
@@ -99,9 +106,7 @@ impl Progress {
                 *failures += usize::from(failed);
                 if failed && *failures <= MOST_FAILURES {
                     // One line of the terminal: the summary and the bundle say more.
-                    let width = terminal_size::terminal_size_of(std::io::stderr());
-                    let width = width.map_or(LONGEST_LINE, |(width, _)| usize::from(width.0).max(40));
-                    bars.suspend(|| write_line(&told(visit, width)));
+                    bars.suspend(|| write_line(&told(visit, columns())));
                 }
             }
         }
@@ -113,6 +118,12 @@ impl Progress {
             herds.values().for_each(|herd| herd.bar.abandon());
         }
     }
+}
+
+/// Of the terminal that shows the progress.
+fn columns() -> usize {
+    let width = terminal_size::terminal_size_of(std::io::stderr());
+    width.map_or(LONGEST_LINE, |(width, _)| usize::from(width.0).max(40))
 }
 
 /// What a host may say in a line of progress, in columns; the bundle has it all.

@@ -1,5 +1,6 @@
 //! What `ssh -G` prints for one host: OpenSSH's own view of its configuration, of which we take what matters here.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Answer {
     pub(crate) revoked_host_keys: Option<String>,
     pub(crate) family: Family,
     pub(crate) connect_timeout: Option<Duration>,
+    /// The address of this machine to connect from.
+    pub(crate) bind_address: Option<IpAddr>,
     pub(crate) ciphers: String,
     pub(crate) macs: String,
     pub(crate) kex: String,
@@ -96,6 +99,7 @@ impl Answer {
                 "macs" => value.clone_into(&mut answer.macs),
                 "kexalgorithms" => value.clone_into(&mut answer.kex),
                 "hostkeyalgorithms" => value.clone_into(&mut answer.host_key_algorithms),
+                "bindaddress" if value.parse::<IpAddr>().is_ok() => answer.bind_address = value.parse().ok(),
                 "knownhostscommand" | "bindaddress" | "bindinterface" | "securitykeyprovider"
                     if some().is_some_and(|value| value != "internal") =>
                 {
@@ -143,7 +147,7 @@ mod tests {
             "host a\nuser ada\nhostname a.lan\nport 2222\naddressfamily inet6\nidentitiesonly yes\nstricthostkeychecking \
              accept-new\nhashknownhosts yes\nidentityfile ~/.ssh/%h\nidentityfile none\ncertificatefile /c.pub\n\
              userknownhostsfile /a /my known hosts /b\nglobalknownhostsfile /g none\nconnecttimeout 7\nproxyjump u@j:1,k\n\
-             proxycommand none\nidentityagent SSH_AUTH_SOCK\nbindaddress 127.0.0.2\nhostkeyalias x\n",
+             proxycommand none\nidentityagent SSH_AUTH_SOCK\nbindaddress 127.0.0.2\nbindinterface eth7\nhostkeyalias x\n",
         );
         let expected = Answer {
             hostname: "a.lan".into(),
@@ -160,7 +164,8 @@ mod tests {
             hash_known_hosts: true,
             family: Family::V6,
             connect_timeout: Some(Duration::from_secs(7)),
-            unknown: vec!["bindaddress 127.0.0.2".into()],
+            bind_address: Some("127.0.0.2".parse().unwrap()),
+            unknown: vec!["bindinterface eth7".into()],
             ..Answer::default()
         };
         assert_eq!(answer, expected);

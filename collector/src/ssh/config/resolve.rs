@@ -43,10 +43,11 @@ pub(crate) async fn routes(targets: &[Target], config: &SshConfig) -> Result<Rou
     let mut questions: Vec<Question> = targets.iter().map(|target| resolver.question(target)).collect();
     // All jump hosts that flags and inventory name, and then those that the answers name, until there are no new ones.
     let mut words = BTreeSet::new();
-    words.extend(config.jump.iter().cloned());
-    words.extend(targets.iter().filter_map(|target| target.jump.clone()));
     for _ in 0..MOST_JUMPS {
         resolver.ask(&questions).await?;
+        for (target, question) in targets.iter().zip(&questions) {
+            words.extend(resolver.named_jump(target, question)?);
+        }
         let before = words.len();
         words.extend(questions.iter().filter_map(|question| resolver.answer(question)?.proxy_jump.clone()));
         let hops = words.iter().flat_map(|word| word.split(',')).map(|hop| resolver.hop(hop));
@@ -77,7 +78,7 @@ struct Resolver<'a> {
     plain: Arc<Answer>,
     /// Where OpenSSH looks for known hosts when nobody tells it.
     usual_known_hosts: Vec<PathBuf>,
-    /// Options with tokens that are not known here.
+    /// Files whose names cannot be filled in, and why.
     unexpanded: BTreeSet<String>,
     notes: Vec<String>,
 }
@@ -161,15 +162,38 @@ impl<'a> Resolver<'a> {
         alone.dedup();
         let told = ask_many(openssh, alone).await?;
         found.extend(told.into_iter().map(|(question, text)| (question, Answer::parse(&text))));
-        self.answers.extend(found.into_iter().map(|(question, answer)| (question, Arc::new(answer))));
+        for (question, mut answer) in found {
+            if let Some(jump) = answer.proxy_jump.take() {
+                answer.proxy_jump = Some(self.jump_word(&jump, &question, &answer)?);
+            }
+            self.answers.insert(question, Arc::new(answer));
+        }
         Ok(())
+    }
+
+    fn tokens<'s>(&'s self, question: &'s Question, answer: &'s Answer) -> Tokens<'s> {
+        Tokens::of(self.config, &question.host, (question.user.as_deref(), question.port), answer)
+    }
+
+    /// Jump hosts, with the tokens that may be in their names.
+    fn jump_word(&self, word: &str, question: &Question, answer: &Answer) -> Result<String, SweepError> {
+        let expanded = self.tokens(question, answer).proxy(word);
+        expanded.map_err(|why| SweepError::OpenSsh { why: format!("the jump host {word:?}: {why}") })
+    }
+
+    /// The jump hosts that flags or inventory name for a target.
+    fn named_jump(&self, target: &Target, question: &Question) -> Result<Option<String>, SweepError> {
+        let Some(word) = self.config.jump.as_deref().or(target.jump.as_deref()) else { return Ok(None) };
+        let answer = self.answer(question).unwrap_or_else(|| Arc::clone(&self.plain));
+        self.jump_word(word, question, &answer).map(Some)
     }
 
     fn settings_of(&mut self, target: &Target) -> Result<Arc<Settings>, SweepError> {
         let question = self.question(target);
         let answer = self.answer(&question).unwrap_or_else(|| Arc::clone(&self.plain));
-        let named = self.config.jump.as_deref().or(target.jump.as_deref());
-        let proxy = match (named, &answer.proxy_jump, &target.proxy_command, &answer.proxy_command) {
+        let named = self.named_jump(target, &question)?;
+        let proxy = match (named.as_deref(), &answer.proxy_jump, &target.proxy_command, &answer.proxy_command)
+        {
             (Some("none"), ..) => Proxy::Direct,
             (Some(word), ..) => self.jump(word, &question, 0)?,
             (None, _, Some(command), _) => Proxy::Command(command.clone()),
@@ -229,21 +253,18 @@ impl<'a> Resolver<'a> {
         let host = if answer.hostname.is_empty() { named.clone() } else { answer.hostname.clone() };
         let user = user.or_else(|| answer.user.clone()).unwrap_or_else(|| config.local_user.clone());
         let port = port.or(answer.port).unwrap_or(22);
-        let tokens = Tokens {
-            named: &named,
-            host: &host,
-            port,
-            user: &user,
-            local_user: &config.local_user,
-            home: config.home.as_deref(),
+        let jump = match &proxy {
+            Proxy::Jump(via) => via.named.as_str(),
+            Proxy::Direct | Proxy::Command(_) => "",
         };
+        let tokens = Tokens { jump, ..Tokens::of(config, &named, (Some(&user), Some(port)), &answer) };
         let unexpanded = &mut self.unexpanded;
-        let mut file = |option: &str, text: &String| {
-            let file = tokens.file(text);
-            if file.is_none() {
-                unexpanded.insert(format!("{option} {text}"));
+        let mut file = |option: &str, text: &String| match tokens.file(text) {
+            Ok(file) => Some(file),
+            Err(why) => {
+                unexpanded.insert(format!("OpenSSH's `{option} {text}` is passed over: {why}"));
+                None
             }
-            file
         };
         let mut identities: Vec<PathBuf> =
             answer.identity_files.iter().filter_map(|text| file("IdentityFile", text)).collect();
@@ -261,13 +282,19 @@ impl<'a> Resolver<'a> {
             _ if asked => None,
             None | Some("SSH_AUTH_SOCK") => config.agent.clone(),
             Some("none") => None,
-            Some(path) => file("IdentityAgent", &path.to_owned()),
+            Some(name) if name.starts_with('$') => config
+                .variable
+                .as_ref()
+                .and_then(|variable| variable(name.trim_start_matches('$')))
+                .map(PathBuf::from),
+            // Of all files, this one's tokens `ssh -G` has filled in.
+            Some(path) => Some(PathBuf::from(path)),
         };
         // A list of keys to refuse must not be passed over.
         let revoked_host_keys = match &answer.revoked_host_keys {
             None => None,
-            Some(text) => Some(tokens.file(text).ok_or_else(|| SweepError::OpenSsh {
-                why: format!("{named}: RevokedHostKeys {text} has a token that is not known here"),
+            Some(text) => Some(tokens.file(text).map_err(|why| SweepError::OpenSsh {
+                why: format!("{named}: RevokedHostKeys {text}: {why}"),
             })?),
         };
         let own_identity = own_identity.map(|path| match (path.strip_prefix("~"), &config.home) {
@@ -316,10 +343,7 @@ impl<'a> Resolver<'a> {
             .into_iter()
             .map(|line| format!("OpenSSH's option `{line}` is not supported, passed over"));
         self.notes.extend(notes);
-        let unexpanded = self.unexpanded.iter().map(|option| {
-            format!("OpenSSH's `{option}` has a token other than %d, %h, %n, %p, %r and %u, or a variable: passed over")
-        });
-        self.notes.extend(unexpanded);
+        self.notes.extend(self.unexpanded.iter().cloned());
     }
 }
 
