@@ -8,23 +8,19 @@ mod common;
 use common::{Place, shows, thorough_pack};
 use herdiff_testbed::attack::{Attack, TraceKind};
 use herdiff_testbed::fleet::{Fleet, FleetPlan};
+use herdiff_testbed::generate::triage_pack;
 use herdiff_testbed::ground::{self, Trees};
 use herdiff_testbed::site::Site;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the usual pack does not ask: the rows are there for those who ask, with the survey or the hunt pack, and nothing
-/// of these stands out in a sweep with the usual one.
-const NOT_ASKED: &[Attack] = &[
-    Attack::SudoersDropIn,
-    Attack::PamBackdoor,
-    Attack::ResolverTampering,
+/// What `outliers` does not point at yet: each is in the rows of a sweep with the usual pack, and below the threshold.
+const MISSED: &[Attack] = &[
     Attack::TyposquattedPackage,
-    Attack::LogWiping,
-    Attack::HiddenProcess,
-    Attack::StagedArchive,
+    Attack::BackdooredRcFile,
+    Attack::BindShellUnusualPort,
+    Attack::BenignProcessC2,
 ];
-/// What the usual pack asks and `outliers` does not point at yet.
-const MISSED: &[Attack] = &[Attack::BackdooredRcFile, Attack::BindShellUnusualPort, Attack::BenignProcessC2];
 
 #[test]
 fn every_attack_is_in_the_rows_and_its_host_stands_out() {
@@ -63,6 +59,17 @@ fn every_attack_is_in_the_rows_and_its_host_stands_out() {
     // The hosts, with the usual pack.
     let output = place.collect("usual.herd", &[]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let usual: Value = serde_json::from_str(&triage_pack().unwrap()).unwrap();
+    for planted in &fleet.planted {
+        let asked = planted.traces.iter().filter(|trace| usual["queries"].get(trace.query).is_some());
+        let mut asked = asked.filter(|trace| trace.kind != TraceKind::Missing).peekable();
+        let only_missing = planted.traces.iter().all(|trace| trace.kind == TraceKind::Missing);
+        assert!(asked.peek().is_some() || only_missing, "the usual pack does not ask for {}", planted.attack);
+        for trace in asked {
+            let rows = place.lines(&["show", "usual.herd", "--query", trace.query, "--host", &planted.host]);
+            assert!(shows(&rows, trace), "{}: {trace:?} is not in the usual sweep", planted.attack);
+        }
+    }
     let findings = place.lines(&["outliers", "usual.herd"]);
     let found: BTreeSet<String> = findings
         .iter()
@@ -71,7 +78,7 @@ fn every_attack_is_in_the_rows_and_its_host_stands_out() {
         .collect();
     let missed: BTreeSet<Attack> =
         victims.iter().filter(|(host, _)| !found.contains(*host)).map(|(_, &attack)| attack).collect();
-    let expected: BTreeSet<Attack> = NOT_ASKED.iter().chain(MISSED).copied().collect();
+    let expected: BTreeSet<Attack> = MISSED.iter().copied().collect();
     let innocent = found.iter().filter(|host| !victims.contains_key(*host)).count();
     println!(
         "{} of {} attacks stand out, with {} findings, {innocent} of {hosts} hosts innocent among them",
