@@ -189,7 +189,9 @@ fn a_fleet_in_the_background_is_changed_and_taken_away() {
     assert!(stage.is_clean());
     assert_eq!(left(), rest);
     assert!(run(&["down"]).2.contains("no fleet was started from `herdiff-fleet`"));
-    assert_eq!(run(&["up", "-d", "--hosts", "2"]).0, Some(0));
+    assert_eq!(run(&["up", "-d", "--hosts", "2", "--fault", "web-02=no-engine"]).0, Some(0));
+    // With programs of its own, which are on disk now.
+    assert_eq!(ssh("true").0, Some(0));
     let state = fs::read_to_string(stage.path().join("herdiff-fleet/fleet.json")).unwrap();
     let state: serde_json::Value = serde_json::from_str(&state).unwrap();
     let pid = state["fleet"]["pid"].to_string();

@@ -82,10 +82,11 @@ fn children(process: u32) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::judge;
+    use super::super::{judge, settled};
     use super::*;
     use std::fs::File;
     use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
 
     const NOTHING: Held = Held {
         tasks: 0,
@@ -126,6 +127,9 @@ mod tests {
         assert_eq!(of(&with_file, &[]).served_descriptors, before.served_descriptors + 1);
         assert_eq!(of(&with_child, &[]).served_processes, 1);
         assert_eq!(of(&idle, &placed).directories, 1);
+        // What does not end by itself is found after a while.
+        let waited = settled(idle.id(), &before, &placed, Duration::from_millis(1)).await.unwrap();
+        assert_eq!(waited.directories, 1);
         for server in [idle, with_file] {
             end(server);
         }
