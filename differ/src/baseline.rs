@@ -23,13 +23,14 @@ pub(crate) fn deviations<'a>(
         let (clean, asked) = (baseline.ask(name)?, target.ask(name)?);
         // The trusted side says how rows are compared: a target's pack could call everything volatile.
         let trusted = baseline.bundle.pack.queries().iter().find(|known| known.name == query.name);
-        let knowledge = tables.of_rows(trusted.unwrap_or(query), clean.usual_shape());
+        let mut knowledge = tables.of_rows(trusted.unwrap_or(query), clean.usual_shape());
         let compared = Compared::of(&[&clean, &asked], &knowledge);
         let (identities, mut hosts) = Identities::of(&[&clean, &asked], &compared);
         let (hosts, known) = (hosts.pop()?, hosts.pop()?);
         let reference = Reference { hosts: known, asked: clean };
         let sides = [(&reference.asked, &*reference.hosts), (&asked, &*hosts)];
         let usual = Usual::learn(&sides, identities.len(), &compared, &knowledge);
+        usual.weigh_signs(&[&reference.hosts, &hosts], &mut knowledge);
         let view = QueryView {
             query,
             method: Method::Baseline,

@@ -4,7 +4,7 @@ use crate::finding::{Kind, Method, Prevalence};
 use crate::gather::Alike;
 use crate::identity::{Compared, HostIdentities, Identities, IdentityId};
 use crate::roster::{Asked, Roster};
-use bstr::BStr;
+use bstr::{BStr, BString};
 use herdiff_model::knowledge::{Knowledge, Sign};
 use herdiff_model::pack::Query;
 use herdiff_model::row::Row;
@@ -114,7 +114,7 @@ pub(crate) struct Deviation<'a> {
     /// Bit n: the row shows the n-th sign that is known for its query.
     pub(crate) signs: u64,
     /// The name that the others have and that this one is almost.
-    pub(crate) almost: Option<&'a BStr>,
+    pub(crate) almost: Option<BString>,
     /// What a baseline says of what is odd in the herd, where there is one that can tell.
     pub(crate) baseline: Option<Baseline>,
     /// In bits: what the herd itself does not explain.
@@ -148,18 +148,26 @@ impl<'a> Deviation<'a> {
     }
 }
 
-/// Which signs a row shows: bit n is the n-th that is known for its query.
+/// Which signs a row shows that is there: bit n is the n-th that is known for its query. Those that speak of changes are among them
+/// whether it changed or not.
 pub(crate) fn signs(row: Row<'_>, knowledge: &Knowledge) -> u64 {
-    let holds = |sign: &Sign| row.get(sign.column.as_str()).is_some_and(|cell| sign.test.holds(cell));
-    let signs = knowledge.signs.iter().take(64).enumerate();
-    signs.filter(|(_, sign)| !sign.missing && holds(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
+    mask(knowledge, |sign| !sign.missing && sign.holds(|column| row.get(column).map(|cell| -> &[u8] { cell })))
 }
 
 /// Which signs it is that a row is not there.
 pub(crate) fn signs_of_missing(row: Row<'_>, knowledge: &Knowledge) -> u64 {
-    let holds = |sign: &Sign| row.get(sign.column.as_str()).is_some_and(|cell| sign.test.holds(cell));
+    mask(knowledge, |sign| sign.missing && sign.holds(|column| row.get(column).map(|cell| -> &[u8] { cell })))
+}
+
+/// Of all signs those that speak where `before` has become `row`; where there is nothing before, those of rows.
+pub(crate) fn signs_that_speak(row: Row<'_>, before: Option<Row<'_>>, knowledge: &Knowledge) -> u64 {
+    let differs = |column: &str| before.is_some_and(|before| before.get(column) != row.get(column));
+    mask(knowledge, |sign| !sign.changed || differs(sign.when.column.as_str()))
+}
+
+fn mask(knowledge: &Knowledge, is_one: impl Fn(&Sign) -> bool) -> u64 {
     let signs = knowledge.signs.iter().take(64).enumerate();
-    signs.filter(|(_, sign)| sign.missing && holds(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
+    signs.filter(|(_, sign)| is_one(sign)).fold(0, |mask, (n, _)| mask | 1 << n)
 }
 
 /// How many hosts have rows that cannot be compared.

@@ -72,8 +72,8 @@ pub(crate) fn why(deviation: &Deviation<'_>, view: &QueryView<'_>, hosts: &[Host
         why += "; ";
         why += &sign.say;
     }
-    if let Some(name) = deviation.almost {
-        why += &format!("; almost the name of {}", value(name));
+    if let Some(name) = &deviation.almost {
+        why += &format!("; almost the name of {}", value(name.as_ref()));
     }
     match deviation.baseline {
         Some(Baseline::Has) => why += "; as in the baseline",

@@ -1,6 +1,6 @@
 //! Puts the changes of all hosts together: what happened on many hosts, or many times on one, is one deviation.
 
-use crate::deviation::{Change, Changes, Deviation, HostIndex, QueryView, signs_of_missing};
+use crate::deviation::{Change, Changes, Deviation, HostIndex, QueryView, signs_of_missing, signs_that_speak};
 use crate::finding::{Kind, Prevalence};
 use crate::identity::{Counts, HostIdentities, IdentityId};
 use crate::lookalike;
@@ -147,7 +147,7 @@ impl<'a> Gathering<'_, 'a> {
         // Of what the first host has, the most alarming stands for all; of equals the first.
         let there = event.members.iter().filter_map(|&change| {
             let (row, before) = rows(change, first)?;
-            let signs = self.signs(change, row);
+            let signs = self.signs(change, row, before);
             let (prevalence, surprise) = self.weigh(change, &event);
             let alarm = surprise + self.danger(signs);
             Some(Candidate { change, row, before, signs, prevalence, surprise, alarm })
@@ -156,6 +156,7 @@ impl<'a> Gathering<'_, 'a> {
         let others = event.members.iter().zip(&event.first).filter(|&(&other, _)| other != lead.change);
         let others = others.filter_map(|(&other, &host)| rows(other, host)).collect();
         let almost = (lead.change.kind() == Kind::Added).then(|| self.almost(lead.change.shown())).flatten();
+        let almost = almost.map(BStr::to_owned);
         Some(Deviation {
             view: self.place,
             change: lead.change,
@@ -197,15 +198,20 @@ impl<'a> Gathering<'_, 'a> {
         }
     }
 
-    /// The name of something that at least half of the hosts have, where this is almost it.
-    fn almost(&self, id: IdentityId) -> Option<&'a BStr> {
+    /// The name of something that everybody knows or at least half of the hosts have, where this is almost it.
+    fn almost(&self, id: IdentityId) -> Option<&BStr> {
         let columns = self.view.compared.columns();
         let names =
             columns.iter().enumerate().filter(|(_, column)| self.view.compared.key().contains(column));
         let row = self.usual.columns.row(id)?;
+        let well_known = &self.view.knowledge.well_known;
         names.into_iter().find_map(|(at, column)| {
             let own = lookalike::name(row.get(column.as_str())?);
-            let mut known = self.usual.common_values(at).iter().copied();
+            if well_known.iter().any(|name| name.as_bytes() == own) {
+                return None;
+            }
+            let here = self.usual.common_values(at).iter().copied();
+            let mut known = here.chain(well_known.iter().map(|name| name.as_str().into()));
             known.find(|value| lookalike::are_alike(own, lookalike::name(value)))
         })
     }
@@ -215,10 +221,14 @@ impl<'a> Gathering<'_, 'a> {
     }
 
     /// Which signs a row shows. What is missing is dangerous for other reasons than what is there.
-    fn signs(&self, change: Change, row: Row<'_>) -> u64 {
+    fn signs(&self, change: Change, row: Row<'_>, before: Option<Row<'_>>) -> u64 {
+        let knowledge = &self.view.knowledge;
         match change.kind() {
-            Kind::Missing => signs_of_missing(row, &self.view.knowledge),
-            _ => self.usual.signs.get(change.shown().0 as usize).copied().unwrap_or_default(),
+            Kind::Missing => signs_of_missing(row, knowledge),
+            _ => {
+                let shown = self.usual.signs.get(change.shown().0 as usize).copied().unwrap_or_default();
+                shown & signs_that_speak(row, before, knowledge)
+            }
         }
     }
 

@@ -27,11 +27,12 @@ pub(crate) fn deviations<'a>(
     let queries: Vec<_> = roster.bundle.pack.queries().iter().collect();
     let compared = side_by_side(&queries, |place, query| {
         let asked = roster.ask(query.name.as_str())?;
-        let knowledge = tables.of_rows(query, asked.usual_shape());
+        let mut knowledge = tables.of_rows(query, asked.usual_shape());
         let compared = Compared::of(&[&asked], &knowledge);
         let (identities, sides) = Identities::of(&[&asked], &compared);
         let hosts = sides.into_iter().next()?;
         let usual = Usual::learn(&[(&asked, &hosts)], identities.len(), &compared, &knowledge);
+        usual.weigh_signs(&[&hosts], &mut knowledge);
         let shared = usual.shared_values().collect();
         let view = QueryView {
             query,

@@ -36,7 +36,8 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
         }
     }
     let known_contents = contents(views, hosts);
-    let surprising = SURPRISING.min((hosts.max(2) as f64).log2());
+    let most = (hosts.max(2) as f64).log2();
+    let surprising = SURPRISING.min(most);
     for deviation in deviations {
         let Some(view) = views.get(deviation.view) else { continue };
         let known = match view.method {
@@ -46,9 +47,10 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
         let danger: f64 = deviation.shown_signs(&view.knowledge).map(|sign| sign.bits).sum();
         let impostor = if deviation.almost.is_some() { IMPOSTOR } else { 0.0 };
         let danger = danger + impostor;
-        let surprise = known + calibrated(deviation.surprise);
+        let seen = known + deviation.surprise;
+        let surprise = known + calibrated(deviation.surprise, most);
         deviation.danger = danger + view.knowledge.weight;
-        let danger = deviation.danger * (surprise / surprising).min(1.0);
+        let danger = deviation.danger * (seen / surprising).min(1.0);
         deviation.score = match versions(deviation, views) {
             Some((newer, older)) if newer > older * FEW => (surprise + danger) * EXPLAINED,
             // Some are always late; who is alone with an older version went back.
@@ -66,14 +68,20 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
     }
 }
 
-/// In a large herd something is always the only one of its kind: from some point on, more hosts make it little more telling.
-fn calibrated(surprise: f64) -> f64 {
-    surprise.min(PLAIN) + (surprise - PLAIN).max(0.0) * BEYOND
+/// In a large herd something is always the only one of its kind: from some point on, more hosts make it little more telling. And
+/// where several hosts have something as odd, each of these oddities is one more to read, and less likely the one that matters.
+fn calibrated(surprise: f64, most: f64) -> f64 {
+    let company = (most - surprise).max(0.0);
+    (surprise.min(PLAIN) + (surprise - PLAIN).max(0.0) * BEYOND - (company * COMPANY).min(MOST_COMPANY)).max(0.0)
 }
 
 /// Up to here bits count in full, beyond by this share.
 const PLAIN: f64 = 5.6;
 const BEYOND: f64 = 0.35;
+/// What each doubling of the hosts that have something as odd takes away.
+const COMPANY: f64 = 0.3;
+/// And the most that they take: what a third of the herd has must not sink out of sight.
+const MOST_COMPANY: f64 = 1.0;
 
 /// Of a package's changes: how many went forward, and how many back.
 fn versions(deviation: &Deviation<'_>, views: &[QueryView<'_>]) -> Option<(usize, usize)> {

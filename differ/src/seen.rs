@@ -100,7 +100,7 @@ fn splits<'d, 'a: 'd, I: Iterator<Item = &'d Deviation<'a>>>(
         && hosts as f64 >= herd as f64 * PART_OF_HERD
         && rows().map(Deviation::members).sum::<usize>() < MANY_ROWS
         && rows().all(is_new)
-        && rows().any(|deviation| deviation.signs != 0 && (queries > 1 || deviation.danger >= DANGEROUS))
+        && rows().any(|deviation| deviation.danger >= DANGEROUS || (deviation.signs != 0 && queries > 1))
 }
 
 /// What it is worth that rows split a herd, before what they say about danger.

@@ -15,6 +15,9 @@ const FLOOR: f64 = 2.0;
 /// That just these hosts, and so many, have several oddities is one cause.
 const TOGETHER: usize = 3;
 
+/// It takes less to belong to such a cause.
+const FLOOR_TOGETHER: f64 = 0.5;
+
 /// Shorter paths name too much.
 const SHORTEST_PATH: usize = 6;
 
@@ -32,11 +35,10 @@ pub(crate) fn stories(deviations: &[Deviation<'_>], views: &[QueryView<'_>]) -> 
         });
     }
     let mut together: HashMap<&[HostIndex], usize> = HashMap::new();
-    for &n in &worth {
-        let Some(deviation) = deviations.get(n).filter(|deviation| deviation.hosts.len() >= TOGETHER) else {
-            continue;
-        };
-        groups.join(*together.entry(&deviation.hosts).or_insert(n), n);
+    for (n, deviation) in deviations.iter().enumerate() {
+        if deviation.hosts.len() >= TOGETHER && deviation.score >= FLOOR_TOGETHER {
+            groups.join(*together.entry(&deviation.hosts).or_insert(n), n);
+        }
     }
     let mut stories: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for n in 0..deviations.len() {
@@ -56,6 +58,7 @@ enum Token<'a> {
     Gone(&'a BStr),
     User(&'a BStr),
     Process(&'a BStr),
+    Content(&'a BStr),
 }
 
 type Link<'d, 'a> = (&'d [HostIndex], Token<'a>);
@@ -98,7 +101,7 @@ fn named_elsewhere<'d, 'a>(
 ) -> HashSet<Link<'d, 'a>> {
     let mut candidates: HashMap<&BStr, Vec<Link<'d, 'a>>> = HashMap::new();
     for link in links.keys() {
-        if let Token::Path(name) | Token::User(name) = link.1 {
+        if let Token::Path(name) | Token::User(name) | Token::Content(name) = link.1 {
             candidates.entry(name).or_default().push(*link);
         }
     }
@@ -124,9 +127,15 @@ fn each_token<'a>(row: Row<'a>, mut found: impl FnMut(Token<'a>)) {
                 found(Token::Process(cell));
             }
             "username" | "user" if !cell.is_empty() => found(Token::User(cell)),
+            _ if is_digest(cell) => found(Token::Content(cell)),
             _ => paths(cell, |path| found(Token::Path(path))),
         }
     }
+}
+
+/// A digest of a content, in hexadecimal digits: MD5 or longer.
+fn is_digest(cell: &BStr) -> bool {
+    cell.len() >= 32 && cell.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// The absolute paths in a text.

