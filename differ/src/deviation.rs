@@ -151,7 +151,9 @@ impl<'a> Deviation<'a> {
 /// Which signs a row shows that is there: bit n is the n-th that is known for its query. Those that speak of changes are among them
 /// whether it changed or not.
 pub(crate) fn signs(row: Row<'_>, knowledge: &Knowledge) -> u64 {
-    mask(knowledge, |sign| !sign.missing && sign.holds(|column| row.get(column).map(|cell| -> &[u8] { cell })))
+    mask(knowledge, |sign| {
+        !sign.missing && sign.holds(|column| row.get(column).map(|cell| -> &[u8] { cell }))
+    })
 }
 
 /// Which signs it is that a row is not there.

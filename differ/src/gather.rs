@@ -1,6 +1,8 @@
 //! Puts the changes of all hosts together: what happened on many hosts, or many times on one, is one deviation.
 
-use crate::deviation::{Change, Changes, Deviation, HostIndex, QueryView, signs_of_missing, signs_that_speak};
+use crate::deviation::{
+    Change, Changes, Deviation, HostIndex, QueryView, signs_of_missing, signs_that_speak,
+};
 use crate::finding::{Kind, Prevalence};
 use crate::identity::{Counts, HostIdentities, IdentityId};
 use crate::lookalike;

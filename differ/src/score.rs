@@ -72,7 +72,8 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
 /// where several hosts have something as odd, each of these oddities is one more to read, and less likely the one that matters.
 fn calibrated(surprise: f64, most: f64) -> f64 {
     let company = (most - surprise).max(0.0);
-    (surprise.min(PLAIN) + (surprise - PLAIN).max(0.0) * BEYOND - (company * COMPANY).min(MOST_COMPANY)).max(0.0)
+    (surprise.min(PLAIN) + (surprise - PLAIN).max(0.0) * BEYOND - (company * COMPANY).min(MOST_COMPANY))
+        .max(0.0)
 }
 
 /// Up to here bits count in full, beyond by this share.

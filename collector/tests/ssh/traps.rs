@@ -4,7 +4,7 @@
 use crate::harness::*;
 use herdiff_model::outcome::{HostOutcomeKind as Kind, Phase};
 use russh::keys::PrivateKey;
-use russh::server::{self, Auth, Server as _};
+use russh::server::{self, Auth};
 use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;

@@ -142,13 +142,28 @@ mod tests {
     #[test]
     fn addresses_of_the_internet_and_others() {
         let public = Test::Public(true);
-        for of_internet in ["8.8.8.8", "203.0.113.7", "172.32.0.1", "2a00:1450::1", "::ffff:8.8.8.8", "9.9.9.9/32"] {
+        for of_internet in
+            ["8.8.8.8", "203.0.113.7", "172.32.0.1", "2a00:1450::1", "::ffff:8.8.8.8", "9.9.9.9/32"]
+        {
             assert!(public.holds(of_internet.as_bytes()), "{of_internet}");
             assert!(!Test::Public(false).holds(of_internet.as_bytes()), "{of_internet}");
         }
         for within in [
-            "10.1.2.3", "172.16.0.1", "192.168.1.1", "127.0.0.53", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1%eth0", "fd00::1", "10.0.0.0/8", "198.18.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "127.0.0.53",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fe80::1%eth0",
+            "fd00::1",
+            "10.0.0.0/8",
+            "198.18.0.1",
         ] {
             assert!(!public.holds(within.as_bytes()), "{within}");
             assert!(Test::Public(false).holds(within.as_bytes()), "{within}");
