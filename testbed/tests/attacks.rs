@@ -15,11 +15,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What `outliers` does not point at yet: each is in the rows of a sweep with the usual pack, and below the threshold.
-const MISSED: &[Attack] = &[
-    Attack::BackdooredRcFile,
-    Attack::BindShellUnusualPort,
-    Attack::BenignProcessC2,
-];
+const MISSED: &[Attack] = &[Attack::BackdooredRcFile, Attack::BindShellUnusualPort, Attack::BenignProcessC2];
 
 /// How many of a herd are attacked at once: where it is a quarter, oddities are nothing odd.
 const AT_ONCE: usize = 7;
