@@ -5,6 +5,7 @@ use crate::deviation::{Baseline, Deviation, HostIndex, QueryView};
 use crate::finding::{Kind, Method};
 use crate::version;
 use bstr::BStr;
+use herdiff_model::knowledge::Sign;
 use herdiff_model::row::Row;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
@@ -44,7 +45,10 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
             Method::Herd => 0.0,
             Method::Baseline => NOT_IN_BASELINE,
         };
-        let danger: f64 = deviation.shown_signs(&view.knowledge).map(|sign| sign.bits).sum();
+        // Who was upgraded has other contents, and not all of them can be told from what an intruder changed.
+        let is_upgraded = deviation.hosts.iter().all(|host| upgraded.contains(host));
+        let speaks = |sign: &&Sign| !(is_upgraded && sign.changed && is_content(sign));
+        let danger: f64 = deviation.shown_signs(&view.knowledge).filter(speaks).map(|sign| sign.bits).sum();
         let impostor = if deviation.almost.is_some() { IMPOSTOR } else { 0.0 };
         let danger = danger + impostor;
         let seen = known + deviation.surprise;
@@ -66,6 +70,11 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
             None => {}
         }
     }
+}
+
+/// Whether a sign is about what a file contains.
+fn is_content(sign: &Sign) -> bool {
+    matches!(sign.when.column.as_str(), "md5" | "sha1" | "sha256")
 }
 
 /// In a large herd something is always the only one of its kind: from some point on, more hosts make it little more telling. And
