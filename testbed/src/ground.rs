@@ -110,7 +110,8 @@ pub async fn serve_through(
     let farm = Farm::start(fleet.hosts.iter().map(spec).collect(), key.public_key())
         .await?
         .reached_through(shape)?;
-    let ways = farm.endpoints().iter().map(|endpoint| Way::straight(endpoint, &fleet.herd));
+    let herd = |name: &str| fleet.host(name).map_or("", |host| host.role.name());
+    let ways = farm.endpoints().iter().map(|endpoint| Way::straight(endpoint, herd(&endpoint.name)));
     site.describe(&ways.collect::<Result<Vec<_>, _>>()?)?;
     for (host, fault) in faults {
         misdirect(site, host, *fault)?;

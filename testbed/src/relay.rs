@@ -235,8 +235,36 @@ mod tests {
         let thin = Shape { bytes_per_second: Some(200_000), ..Shape::default() };
         let (bytes, took) = echoed(thin, 100_000).await;
         assert!(bytes == 100_000 && took >= Duration::from_millis(450), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_cut_counts_both_directions_together() {
+        // Thirty thousand get there, and of those that come back only what is left.
         let cut = Shape { cut_after: Some(50_000), ..Shape::default() };
-        let (bytes, _) = echoed(cut, 100_000).await;
-        assert!(bytes < 50_000, "{bytes}");
+        let (bytes, _) = echoed(cut, 30_000).await;
+        assert_eq!(bytes, 20_000);
+    }
+
+    /// The far side hears nothing of an end, and would hold the line for ever.
+    #[tokio::test]
+    async fn a_cut_ends_both_directions() {
+        let far = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = far.local_addr().unwrap();
+        let kept = tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((stream, _)) = far.accept().await {
+                kept.push(stream);
+            }
+        });
+        let cut = Shape { cut_after: Some(1000), ..Shape::default() };
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let door = start(move || TcpStream::connect(there), cut, stop.clone(), &tasks).unwrap();
+        let mut line = TcpStream::connect(door.address()).await.unwrap();
+        line.write_all(&[7; 1001]).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(60), line.read(&mut [0; 9])).await;
+        // Cut, however that is told: nothing more comes.
+        assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
+        stop.cancel();
+        kept.abort();
     }
 }

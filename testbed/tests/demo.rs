@@ -189,7 +189,9 @@ fn a_fleet_in_the_background_is_changed_and_taken_away() {
     assert!(stage.is_clean());
     assert_eq!(left(), rest);
     assert!(run(&["down"]).2.contains("no fleet was started from `herdiff-fleet`"));
-    assert_eq!(run(&["up", "-d", "--hosts", "2"]).0, Some(0));
+    assert_eq!(run(&["up", "-d", "--hosts", "2", "--fault", "web-02=no-engine"]).0, Some(0));
+    // With programs of its own, which are on disk now.
+    assert_eq!(ssh("true").0, Some(0));
     let state = fs::read_to_string(stage.path().join("herdiff-fleet/fleet.json")).unwrap();
     let state: serde_json::Value = serde_json::from_str(&state).unwrap();
     let pid = state["fleet"]["pid"].to_string();
@@ -198,6 +200,51 @@ fn a_fleet_in_the_background_is_changed_and_taken_away() {
     assert_eq!(run(&["down"]).0, Some(0));
     assert!(stage.is_clean());
     assert_eq!(left(), rest);
+}
+
+/// The words under a herd's name in the inventory, up to the next herd.
+fn members(inventory: &str, herd: &str) -> Vec<String> {
+    let lines = inventory.lines().skip_while(|line| *line != format!("[{herd}]")).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+}
+
+#[test]
+fn roles_are_herds_of_their_own() {
+    let fleet =
+        common::Fleet::up("simulated", &["--roles", "web=4,db=10,lb=1", "--attack", "db-07=reverse-shell"]);
+    let inventory = fs::read_to_string(fleet.path("fleet/inventory.ini")).unwrap();
+    assert_eq!(members(&inventory, "web"), ["web-01", "web-02", "web-03", "web-04"]);
+    assert_eq!(members(&inventory, "db").len(), 10);
+    assert_eq!(members(&inventory, "lb"), ["lb-01"]);
+    let output = fleet.collect("x.herd", &[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    // What a role runs is what its hosts have, and of the databases the attacked one comes first.
+    let runs =
+        |host: &str| text(&fleet.herdiff(&["show", "x.herd", "--host", host, "--query", "processes"]).stdout);
+    assert!(
+        runs("db-01").contains("/usr/lib/postgresql/15/bin/postgres") && !runs("db-01").contains("nginx")
+    );
+    assert!(runs("lb-01").contains("haproxy") && runs("web-01").contains("nginx"));
+    assert_eq!(fleet.findings("x.herd", "0").first().map(String::as_str), Some("db-07"));
+    assert!(fleet.testbed(&["status"]).starts_with("simulated: 15 hosts (4 web, 10 db, 1 lb), served by"));
+    // What is changed later is changed on the same hosts.
+    fleet.testbed(&["attack", "db-03=backdoor-account"]);
+    let account = fleet.ssh(&["db-03", "grep -c '^sysbackup:\\|^postgres:' $HERDIFF_PROBE_ROOT/etc/passwd"]);
+    assert_eq!(text(&account.stdout), "2\n");
+}
+
+#[test]
+fn saved_output_has_its_roles_too() {
+    let place = common::Place::new();
+    let words = ["generate", "--roles", "web=2,db=2", "--rows", "1500", "--compromise", "2", "saved"];
+    let output = place.run(TESTBED, &words);
+    assert!(output.status.success(), "{output:?}");
+    let truth = fs::read_to_string(place.path("saved/truth.json")).unwrap();
+    let truth: serde_json::Value = serde_json::from_str(&truth).unwrap();
+    assert_eq!(truth["herds"], serde_json::json!({"web": 2, "db": 2}));
+    let units = fs::read_to_string(place.path("saved/db-02/systemd_units.json")).unwrap();
+    assert!(units.contains("\"postgresql.service\"") && !units.contains("nginx"), "{units}");
 }
 
 #[test]
@@ -216,6 +263,10 @@ fn mistakes_are_answered_with_what_there_is() {
     assert!(code == Some(2) && said.contains("there is no host `web-99` to give a fault to"), "{said}");
     let (code, said) = run(&["up", "--form", "compose", "--cut-after", "9"]);
     assert!(code == Some(2) && said.contains("the lines to containers cannot be shaped"), "{said}");
+    let (code, said) = run(&["up", "--form", "sshd", "--roles", "db=3"]);
+    assert!(code == Some(2) && said.contains("only simulated hosts have roles to choose"), "{said}");
+    let (code, said) = run(&["up", "--roles", "web=3,web=4"]);
+    assert_eq!((code, said.as_str()), (Some(2), "herdiff-testbed: --roles names web twice\n"));
     let (code, said) = run(&["up", "--attack", "web-01=none"]);
     assert!(code == Some(2) && said.contains("there are: cron-implant, "), "{said}");
 }

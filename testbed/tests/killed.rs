@@ -25,13 +25,14 @@ fn killed(place: &Place, words: &[&str], after: Duration) -> Vec<u8> {
     bundle
 }
 
-/// The hosts that a bundle has, however it ends.
-fn done(place: &Place, bundle: &[u8]) -> BTreeSet<String> {
+/// The hosts that a bundle has, however it ends, and when each was visited.
+fn done(place: &Place, bundle: &[u8]) -> BTreeSet<(String, String)> {
     if bundle.is_empty() {
         return BTreeSet::new();
     }
     std::fs::write(place.path("look.herd"), bundle).unwrap();
-    place.outcomes("look.herd").into_keys().collect()
+    let visits = place.lines(&["query", "look.herd", "SELECT host, started FROM hosts"]);
+    visits.iter().map(|visit| (visit["host"].to_string(), visit["started"].to_string())).collect()
 }
 
 #[test]
@@ -69,6 +70,10 @@ fn a_sweep_that_is_killed_at_any_moment_goes_on_and_loses_nothing() {
         let output = place.herdiff(&[&collect[..], &more()].concat());
         assert_eq!(output.status.code(), Some(0), "round {round}: {output:?}");
         assert_eq!(place.herdiff(&["verify", "x.herd", "--content"]).status.code(), Some(0), "round {round}");
+        // Who was done is not visited again.
+        let all = done(place, &std::fs::read(place.path("x.herd")).unwrap());
+        assert!(all.is_superset(&left), "round {round}: {left:?} were there, now {all:?}");
+        assert_eq!(all.len(), HOSTS as usize, "round {round}: {all:?}");
         let outcomes = place.outcomes("x.herd");
         assert!(outcomes.len() == HOSTS as usize && outcomes.values().all(|o| o == "ok"), "{outcomes:?}");
         let output = place.herdiff(&["diff", "whole.herd", "x.herd", "--min-score", "0"]);

@@ -4,7 +4,7 @@
 use crate::harness::*;
 use herdiff_model::outcome::{HostOutcomeKind as Kind, Phase};
 use russh::keys::PrivateKey;
-use russh::server::{self, Auth, Server as _};
+use russh::server::{self, Auth};
 use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -130,6 +130,16 @@ async fn a_server_that_is_given_up_is_let_go() {
     }
 }
 
+/// Starts a server with the host key of the others; its port.
+async fn served(keys: &Keys, mut server: impl server::Server + Send + 'static) -> u16 {
+    let key = PrivateKey::from_openssh(std::fs::read(keys.path("host")).unwrap()).unwrap();
+    let config = server::Config { keys: vec![key], ..server::Config::default() };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { server.run_on_socket(Arc::new(config), &listener).await });
+    port
+}
+
 /// Ends the connection when a key is offered.
 #[derive(Clone)]
 struct Rude;
@@ -159,11 +169,7 @@ async fn a_connection_lost_during_the_login_is_no_refusal() {
         return;
     }
     let keys = Keys::new();
-    let key = PrivateKey::from_openssh(std::fs::read(keys.path("host")).unwrap()).unwrap();
-    let config = server::Config { keys: vec![key], ..server::Config::default() };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move { Rude.run_on_socket(Arc::new(config), &listener).await });
+    let port = served(&keys, Rude).await;
     let swept = sweep(vec![target("a", port)], keys.config(&[port])).await;
     let outcome = &swept.visit("a").outcome;
     assert_eq!((outcome.kind, outcome.phase), (Kind::Unreachable, Some(Phase::Authenticate)), "{outcome:?}");
@@ -222,12 +228,8 @@ async fn a_server_opens_no_channels_here() {
         return;
     }
     let keys = Keys::new();
-    let key = PrivateKey::from_openssh(std::fs::read(keys.path("host")).unwrap()).unwrap();
-    let config = server::Config { keys: vec![key], ..server::Config::default() };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
     let (sender, told) = std::sync::mpsc::channel();
-    tokio::spawn(async move { Pushy(sender).run_on_socket(Arc::new(config), &listener).await });
+    let port = served(&keys, Pushy(sender)).await;
     let cancel = CancellationToken::new();
     let stop = cancel.clone().drop_guard();
     let results = tokio::task::spawn_blocking(move || {

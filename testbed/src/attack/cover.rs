@@ -51,7 +51,12 @@ pub(super) fn wiped_logs(host: &mut Host, dice: &Dice) -> Vec<Trace> {
         host.files.text(path, then, "");
     }
     host.files.put("/root/.bash_history", 0o777, then, Content::Link("/dev/null".to_owned()));
-    vec![Trace::changed("log_files", [("path", "/var/log/auth.log"), ("size", "0")])]
+    vec![
+        Trace::changed("main_logs", [("path", "/var/log/auth.log"), ("state", "empty")]),
+        Trace::changed("main_logs", [("path", "/var/log/wtmp"), ("state", "empty")]),
+        Trace::added("main_logs", [("path", "/root/.bash_history"), ("symlink", "1")]),
+        Trace::changed("log_files", [("path", "/var/log/auth.log"), ("size", "0")]),
+    ]
 }
 
 pub(super) fn staged_archive(host: &mut Host, dice: &Dice) -> Vec<Trace> {
@@ -63,5 +68,5 @@ pub(super) fn staged_archive(host: &mut Host, dice: &Dice) -> Vec<Trace> {
         then,
         Content::Text("\u{1f}not really compressed: passwd, hosts, dumps".to_owned()),
     );
-    vec![Trace::added("temporary_files", [("path", path)])]
+    vec![Trace::added("staged_files", [("path", path)]), Trace::added("temporary_files", [("path", path)])]
 }

@@ -91,19 +91,20 @@ pub(super) fn webshell_child(host: &mut Host, dice: &Dice) -> Vec<Trace> {
     let mut dice = dice.clone();
     let then = break_in(host, &mut dice);
     let path = "/usr/bin/dash";
-    let parent = host.process("nginx").map_or(1, |process| process.pid);
-    host.files.put("/var/www/html/uploads", 0o755, host.clock.installed, Content::Directory);
-    host.files.text("/var/www/html/uploads/logo.php", then, "<?php system($_GET[\"c\"]); ?>\n");
+    let front = host.role.front();
+    let parent = host.process(front.process).map_or(1, |process| process.pid);
+    let (uid, gid) = front.account;
+    host.files.put(front.place, 0o755, host.clock.installed, Content::Directory);
+    host.files.text(format!("{}/logo.php", front.place), then, "<?php system($_GET[\"c\"]); ?>\n");
     let pid = host.next_pid(&mut dice, 3000);
     let line = "id; uname -a; sleep infinity; true";
-    let mut shell =
-        Process::new(pid, parent, path, &["/bin/sh", "-c", line]).user(33, 33).started(host.clock.now - 40);
-    "/var/www/html/uploads".clone_into(&mut shell.cwd);
-    shell.cgroup = "/system.slice/nginx.service".to_owned();
+    let mut shell = Process::new(pid, parent, path, &["/bin/sh", "-c", line]).user(uid, gid).unit(front.unit);
+    shell.started = host.clock.now - 40;
+    front.place.clone_into(&mut shell.cwd);
     host.processes.push(shell);
     vec![Trace::added(
         "processes",
-        [("path", path), ("uid", "33"), ("cmdline", &format!("/bin/sh -c {line}"))],
+        [("path", path), ("uid", &uid.to_string()), ("cmdline", &format!("/bin/sh -c {line}"))],
     )]
 }
 
@@ -127,5 +128,9 @@ pub(super) fn hidden_process(host: &mut Host, dice: &Dice) -> Vec<Trace> {
     host.files.program("/usr/local/sbin/.kdump", then, "hidden implant");
     host.files.text("/sys/fs/cgroup/system.slice/kdump.service/cgroup.procs", then, format!("{pid}\n"));
     let pid = pid.to_string();
-    vec![Trace::added("hidden_things", [("kind", "process"), ("id", pid.as_str())])]
+    vec![
+        Trace::added("hidden_things", [("kind", "process"), ("id", pid.as_str())]),
+        Trace::added("hidden_files", [("path", "/usr/local/sbin/.kdump")]),
+        Trace::added("control_groups", [("path", "/sys/fs/cgroup/system.slice/kdump.service/")]),
+    ]
 }

@@ -77,7 +77,7 @@ attacks! {
     HostsRedirect "hosts-redirect" ["T1565.001"]
         "a name of the update servers leads to the attacker" evasion::hosts_redirect;
     ReverseShell "reverse-shell" ["T1059.004", "T1071"]
-        "a shell of the web server's user talks to a host on the Internet" access::reverse_shell;
+        "a shell of the service's user talks to a host on the Internet" access::reverse_shell;
     TrojanedBinary "trojaned-binary" ["T1554"]
         "the login server's program is not the package's" persistence::trojaned_binary;
     SystemdUnit "systemd-unit" ["T1543.002"]
@@ -103,7 +103,7 @@ attacks! {
     FirewallRule "firewall-rule" ["T1562.004"]
         "the attacker's network is let in after every start" cover::firewall;
     WebshellChild "webshell-child" ["T1505.003"]
-        "the web server runs what is uploaded" execution::webshell_child;
+        "the service runs what is uploaded" execution::webshell_child;
     TyposquattedPackage "typosquatted-package" ["T1195.001"]
         "a python package with almost the right name" cover::typosquat;
     LogWiping "log-wiping" ["T1070.002", "T1070.003"]
@@ -151,6 +151,19 @@ pub struct Planted {
     pub attack: Attack,
     /// The rows that are odd because of it, the most telling first.
     pub traces: Vec<Trace>,
+}
+
+impl Planted {
+    /// As `truth.json` has it.
+    pub fn told(&self) -> serde_json::Value {
+        serde_json::json!({
+            "host": self.host,
+            "attack": self.attack.name(),
+            "techniques": self.attack.techniques(),
+            "story": self.attack.story(),
+            "traces": self.traces,
+        })
+    }
 }
 
 /// A row that an attack makes odd: the query of the usual pack that shows it, and cells by which it is known.

@@ -10,7 +10,10 @@ pub(super) fn sudoers_drop_in(host: &mut Host, dice: &Dice) -> Vec<Trace> {
     let then = break_in(host, &mut dice.clone());
     let (path, who, what) = ("/etc/sudoers.d/90-cloud", "www-data", "ALL=(ALL) NOPASSWD: ALL");
     host.files.put(path, 0o440, then, Content::Text(format!("{who} {what}\n")));
-    vec![Trace::added("sudoers", [("source", path), ("header", who), ("rule_details", what)])]
+    vec![
+        Trace::added("sudoers", [("source", path), ("header", who), ("rule_details", what)]),
+        Trace::added("login_files", [("path", path)]),
+    ]
 }
 
 pub(super) fn pam_backdoor(host: &mut Host, dice: &Dice) -> Vec<Trace> {
@@ -22,7 +25,7 @@ pub(super) fn pam_backdoor(host: &mut Host, dice: &Dice) -> Vec<Trace> {
         "auth sufficient pam_permit.so\nauth\t[success=1 default=ignore]\tpam_unix.so nullok\n\
          auth\trequisite\tpam_deny.so\nauth\trequired\tpam_permit.so\n",
     );
-    vec![Trace::changed("pam_files", [("path", path)])]
+    vec![Trace::changed("login_files", [("path", path)])]
 }
 
 pub(super) fn rc_file(host: &mut Host, dice: &Dice) -> Vec<Trace> {

@@ -4,7 +4,7 @@ use super::choice::{self, Choice, on_hosts};
 use super::{CommandError, truth};
 use herdiff_testbed::attack::{Attack, Planted};
 use herdiff_testbed::fault::{Fault, misdirect};
-use herdiff_testbed::fleet::{Fleet, FleetPlan, Noise};
+use herdiff_testbed::fleet::{Fleet, FleetPlan};
 use herdiff_testbed::live::compose::Compose;
 use herdiff_testbed::live::sshd::Held;
 use herdiff_testbed::live::state::{Running, State};
@@ -59,10 +59,7 @@ pub(crate) fn fault(arguments: &FaultArguments) -> Result<ExitCode, CommandError
 /// The hosts that a share is taken of.
 fn names(state: &State, site: &Site) -> Result<Vec<String>, CommandError> {
     Ok(match &state.fleet {
-        Running::Simulated { plan, .. } => {
-            let plan = regrown(plan);
-            (1..=plan.hosts).map(|number| plan.host_name(number)).collect()
-        }
+        Running::Simulated { herds, .. } => herds.iter().flat_map(FleetPlan::names).collect(),
         Running::Sshd { keeper, .. } => Held::of(site, *keeper)?.names()?,
         Running::Compose { .. } => {
             Compose::of(site).status()?.into_keys().filter(|name| name.starts_with("web-")).collect()
@@ -70,16 +67,11 @@ fn names(state: &State, site: &Site) -> Result<Vec<String>, CommandError> {
     })
 }
 
-fn regrown((seed, hosts, now, noise): &(u64, u32, u64, String)) -> FleetPlan {
-    let noise = if noise == "hard" { Noise::Hard } else { Noise::Usual };
-    FleetPlan { seed: *seed, hosts: *hosts, now: *now, noise, ..FleetPlan::default() }
-}
-
 /// Plants an attack on a host, remembers it, and writes down the truth.
 pub(super) fn plant(state: &mut State, site: &Site, host: &str, attack: Attack) -> Result<(), CommandError> {
     match &state.fleet {
-        Running::Simulated { plan, trees, .. } => {
-            let mut fleet = Fleet::grow(&regrown(plan));
+        Running::Simulated { herds, trees, .. } => {
+            let mut fleet = Fleet::of(herds);
             for (host, attack) in &state.planted {
                 if let Ok(attack) = attack.parse() {
                     fleet.plant(host, attack)?;

@@ -65,10 +65,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
 
 fn introduce(fleet: &Fleet, trees: &Trees, site: &Site) {
     println!(
-        "{} {} servers answer over SSH on loopback, each with its own root below {}.\nTwo of them are compromised. \
+        "{} web servers answer over SSH on loopback, each with its own root below {}.\nTwo of them are compromised. \
          The inventory and the bundle are left in {}.\n",
         fleet.hosts.len(),
-        fleet.herd,
         trees.directory().display(),
         site.directory().display(),
     );
@@ -84,19 +83,8 @@ async fn show(
     let bundle = site.fresh("demo.herd")?;
     let text = |path: &std::path::Path| path.display().to_string();
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let collect = words(&[
-        "collect",
-        "-i",
-        &text(&site.inventory()),
-        "--identity",
-        &text(&site.identity()),
-        "--known-hosts",
-        &text(&site.known_hosts()),
-        "-o",
-        &text(&bundle),
-    ]);
     let start = Instant::now();
-    let swept = herdiff.show_and_run(&collect).await?.code();
+    let swept = herdiff.show_and_run(&super::herdiff::collect(site, &bundle)).await?.code();
     let swept_in = start.elapsed();
     if swept != Some(0) {
         return Err(unexpected("collect", swept, "0 (every host and every query has rows)"));

@@ -1,6 +1,7 @@
 //! `generate`: saved osquery output of a fleet, for trying out comparisons at size.
 
 use super::choice::on_host;
+use super::herds::{self, Herd, herd};
 use super::up::noise;
 use super::{CommandError, now};
 use herdiff_testbed::attack::Attack;
@@ -14,12 +15,16 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  herdiff-testbed generate --hosts 500 --rows 3000 --seed 1 --compromise 5 saved\n  \
-                        herdiff import saved -o saved.herd && herdiff outliers saved.herd"
+                        herdiff import saved -o saved.herd && herdiff outliers saved.herd\n  \
+                        herdiff-testbed generate --roles web=80,db=20 --compromise 3 mixed"
 )]
 pub(crate) struct Arguments {
     /// How many hosts
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     hosts: u32,
+    /// How many hosts of which role: web, db, lb
+    #[arg(long, value_name = "ROLE=N", value_delimiter = ',', value_parser = herd, conflicts_with = "hosts")]
+    roles: Vec<Herd>,
     /// About how many rows each
     #[arg(long, value_name = "N", default_value_t = 3000)]
     rows: usize,
@@ -45,19 +50,19 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let start = Instant::now();
-    let plan = FleetPlan {
+    let common = FleetPlan {
         seed: arguments.seed,
-        hosts: arguments.hosts,
         now: arguments.now.unwrap_or_else(now),
         noise: arguments.noise,
         ..FleetPlan::default()
     };
-    let mut fleet = Fleet::grow(&plan);
+    let plans = herds::plans(&arguments.roles, arguments.hosts, &common).map_err(CommandError::NotStarted)?;
+    let mut fleet = Fleet::of(&plans);
     let mut dice = Dice::new(arguments.seed).named("compromise");
-    let mut numbers: Vec<u32> = (1..=arguments.hosts).collect();
-    dice.shuffle(&mut numbers);
-    let by_chance = numbers.into_iter().zip(Attack::ALL.iter().cycle()).take(arguments.compromise as usize);
-    let by_chance = by_chance.map(|(number, attack)| (plan.host_name(number), *attack));
+    let mut names = fleet.names();
+    dice.shuffle(&mut names);
+    let by_chance = names.into_iter().zip(Attack::ALL.iter().copied().cycle());
+    let by_chance = by_chance.take(arguments.compromise as usize);
     for (host, attack) in arguments.attack.iter().cloned().chain(by_chance) {
         fleet.plant(&host, attack)?;
     }

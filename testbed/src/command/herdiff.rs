@@ -1,6 +1,7 @@
 //! The real `herdiff`, run as a user would run it.
 
 use super::CommandError;
+use herdiff_testbed::site::Site;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -57,6 +58,21 @@ impl Herdiff {
     fn start_error(&self, cause: std::io::Error) -> CommandError {
         CommandError::Start { program: self.path.display().to_string(), cause }
     }
+}
+
+/// The arguments of a sweep of the hosts of a site.
+pub(crate) fn collect(site: &Site, bundle: &Path) -> Vec<String> {
+    let text = |path: PathBuf| path.display().to_string();
+    let mut words = vec!["collect".to_owned()];
+    for (flag, path) in [
+        ("-i", site.inventory()),
+        ("--identity", site.identity()),
+        ("--known-hosts", site.known_hosts()),
+        ("-o", bundle.to_owned()),
+    ] {
+        words.extend([flag.to_owned(), text(path)]);
+    }
+    words
 }
 
 /// Plain `herdiff` where that is what the shell would find, else a path.

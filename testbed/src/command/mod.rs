@@ -8,6 +8,7 @@ pub(crate) mod down;
 pub(crate) mod evaluate;
 pub(crate) mod generate;
 mod herdiff;
+mod herds;
 pub(crate) mod soak;
 pub(crate) mod status;
 mod truth;

@@ -14,6 +14,7 @@ use herdiff_collector::inventory::Inventory;
 use herdiff_collector::ssh::{Deadlines, SshConfig};
 use herdiff_collector::sweep::{Event, Sweep, SweepConfig};
 use herdiff_model::bundle::BundleWriter;
+use herdiff_model::outcome::HostOutcomeKind;
 use herdiff_model::pack::Pack;
 use herdiff_model::sweep::{SweepFacts, UnixMillis};
 use herdiff_testbed::generate::triage_pack;
@@ -90,8 +91,15 @@ async fn soak(arguments: &Arguments, served: &Served) -> Result<(), CommandError
                 swept.outcomes
             )));
         }
+        // Nobody knows what may be left on a host that does not say where it was worked on.
+        let well = swept.outcomes.get(HostOutcomeKind::Ok.code()).map_or(0, |&hosts| hosts as usize);
+        if swept.placed.len() < well {
+            let said = swept.placed.len();
+            let why = format!("{well} hosts were done, and only {said} say where they were worked on");
+            return Err(CommandError::NotAsExpected(why));
+        }
         let took = start.elapsed().as_secs_f64();
-        let held = settled(served.pid(), &idle, &swept.placed).await?;
+        let held = settled(served.pid(), &idle, &swept.placed, TO_SETTLE).await?;
         println!("{number:>5}  {took:>7.1}  {held}");
         if number == 1 {
             let outcomes: Vec<_> =
@@ -161,11 +169,16 @@ fn config(served: &Served, host: Duration) -> Result<SweepConfig, CommandError> 
 }
 
 /// What is held once all that ends by itself has ended; or after a while, where something does not.
-async fn settled(server: u32, idle: &Held, placed: &[PathBuf]) -> Result<Held, CommandError> {
+async fn settled(
+    server: u32,
+    idle: &Held,
+    placed: &[PathBuf],
+    patience: Duration,
+) -> Result<Held, CommandError> {
     let start = Instant::now();
     loop {
         let held = Held::now(server, placed)?;
-        if !held.has_more_than(idle) || start.elapsed() > TO_SETTLE {
+        if !held.has_more_than(idle) || start.elapsed() > patience {
             return Ok(held);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

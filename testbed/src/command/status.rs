@@ -21,12 +21,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let state = State::read(&arguments.dir).map_err(LiveError::from)?;
     let form = state.fleet.form();
     match &state.fleet {
-        Running::Simulated { pid, started: then, plan, .. } => {
+        Running::Simulated { pid, started: then, herds, .. } => {
             if started(*pid) != Some(*then) {
                 println!("{form}: process {pid} is gone; herdiff-testbed down removes what it left");
                 return Ok(ExitCode::from(1));
             }
-            println!("{form}: {} hosts, served by process {pid}", plan.1);
+            let each: Vec<_> = herds.iter().map(|plan| format!("{} {}", plan.hosts, plan.role)).collect();
+            let hosts: u32 = herds.iter().map(|plan| plan.hosts).sum();
+            println!("{form}: {hosts} hosts ({}), served by process {pid}", each.join(", "));
         }
         Running::Sshd { pid, started: then, keeper } => {
             if started(*pid) != Some(*then) {

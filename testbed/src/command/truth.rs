@@ -6,16 +6,8 @@ use herdiff_testbed::site::Site;
 use serde_json::json;
 
 pub(super) fn write(site: &Site, planted: &[Planted]) -> Result<(), CommandError> {
-    let planted = planted.iter().map(|planted| {
-        json!({
-            "host": planted.host,
-            "attack": planted.attack.name(),
-            "techniques": planted.attack.techniques(),
-            "story": planted.attack.story(),
-            "traces": planted.traces,
-        })
-    });
-    let document = json!({"planted": planted.collect::<Vec<_>>()});
+    let planted: Vec<_> = planted.iter().map(Planted::told).collect();
+    let document = json!({"planted": planted});
     site.keep("truth.json", 0o644, &format!("{document:#}\n"))?;
     Ok(())
 }

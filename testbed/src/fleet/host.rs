@@ -3,6 +3,7 @@
 use super::file::{File, Files};
 use super::network::{Interface, Socket};
 use super::process::Process;
+pub use super::role::Role;
 use crate::dice::Dice;
 use std::net::Ipv4Addr;
 
@@ -43,22 +44,6 @@ pub struct Host {
     pub crontabs: Vec<Crontab>,
     /// All other files that matter.
     pub files: Files,
-}
-
-/// What a host is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// nginx before a Python application.
-    Web,
-}
-
-impl Role {
-    /// The name of its herd and the first part of its hosts' names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Web => "web",
-        }
-    }
 }
 
 /// Times of a host, in seconds since 1970.

@@ -1,4 +1,4 @@
-//! Described fleets: hosts of one role, made from one image, and made different by life and by attackers.
+//! Described fleets: herds of hosts of one role each, made from its image, and made different by life and by attackers.
 //!
 //! Everything here is a pure function of the plan: no clock, no file system, no other source of chance than its seed.
 
@@ -8,23 +8,23 @@ mod image;
 pub mod network;
 mod plan;
 pub mod process;
+mod role;
 mod variety;
 
 pub use plan::{FleetPlan, Noise};
+pub use role::{Role, UnknownRole};
 
 use crate::attack::{Attack, Planted};
 use crate::dice::Dice;
 use host::Host;
 use image::Birth;
-pub(crate) use image::refresh;
+pub(crate) use image::{PYTHON, refresh};
 use thiserror::Error;
 
-/// A described fleet of one herd.
+/// A described fleet.
 #[derive(Clone, Debug)]
 pub struct Fleet {
-    /// The name of the herd.
-    pub herd: String,
-    /// Its hosts, in the order of their numbers.
+    /// Its hosts, herd by herd, in the order of their numbers.
     pub hosts: Vec<Host>,
     /// What was planted where.
     pub planted: Vec<Planted>,
@@ -47,7 +47,14 @@ pub enum FleetError {
 }
 
 impl Fleet {
-    /// Makes the fleet of a plan.
+    /// Makes the fleet of several plans, each of which is a herd.
+    pub fn of(plans: &[FleetPlan]) -> Self {
+        let hosts = plans.iter().flat_map(|plan| Self::grow(plan).hosts).collect();
+        let dice = Dice::new(plans.first().map_or(0, |plan| plan.seed));
+        Self { hosts, planted: Vec::new(), dice }
+    }
+
+    /// Makes the fleet of a plan: one herd.
     pub fn grow(plan: &FleetPlan) -> Self {
         let dice = Dice::new(plan.seed);
         let waves = plan.waves();
@@ -56,11 +63,12 @@ impl Fleet {
             let name = plan.host_name(number);
             let own = dice.named("host").named(&name);
             let Some(wave) = waves.iter().find(|wave| number <= wave.last) else { continue };
-            let birth = Birth { name, role: plan.role, number, now: plan.now, wave, fleet: &dice, own };
+            let place = plan.beside + number;
+            let birth = Birth { name, role: plan.role, place, now: plan.now, wave, fleet: &dice, own };
             hosts.push(image::host(&birth));
         }
         variety::live(&mut hosts, &dice, plan.noise);
-        Self { herd: plan.role.name().to_owned(), hosts, planted: Vec::new(), dice }
+        Self { hosts, planted: Vec::new(), dice }
     }
 
     /// Plants an attack on a host and notes what it makes odd there.
@@ -81,6 +89,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// The names of its hosts.
+    pub fn names(&self) -> Vec<String> {
+        self.hosts.iter().map(|host| host.name.clone()).collect()
+    }
+
     /// A host by name.
     pub fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.iter().find(|host| host.name == name)
@@ -95,6 +108,13 @@ mod tests {
         FleetPlan { seed, hosts, ..FleetPlan::default() }
     }
 
+    /// A herd of each role, with all the noise that there is.
+    fn one_of_each(hosts: u32) -> Fleet {
+        let herds: Vec<_> = Role::ALL.iter().map(|&role| (role, hosts)).collect();
+        let common = FleetPlan { noise: Noise::Hard, ..FleetPlan::default() };
+        Fleet::of(&FleetPlan::herds(&common, &herds))
+    }
+
     #[test]
     fn a_seed_describes_one_fleet() {
         let text = |seed| format!("{:?}", Fleet::grow(&plan(seed, 6)));
@@ -104,8 +124,9 @@ mod tests {
 
     #[test]
     fn a_host_of_the_image_is_the_size_of_a_real_one() {
-        let fleet = Fleet::grow(&plan(1, 24));
-        for host in &fleet.hosts {
+        let usual =
+            FleetPlan::herds(&plan(1, 24), &[(Role::Web, 24), (Role::Database, 24), (Role::Balancer, 6)]);
+        for host in Fleet::of(&usual).hosts {
             let (processes, sockets) = (host.processes.len(), host.sockets.len());
             assert!((45..90).contains(&processes), "{}: {processes} processes", host.name);
             assert!((25..60).contains(&sockets), "{}: {sockets} sockets", host.name);
@@ -117,7 +138,7 @@ mod tests {
 
     #[test]
     fn numbers_are_used_once_on_a_host() {
-        for host in Fleet::grow(&plan(3, 12)).hosts {
+        for host in one_of_each(12).hosts {
             let mut pids: Vec<_> = host.processes.iter().map(|process| process.pid).collect();
             pids.sort();
             pids.dedup();
@@ -132,13 +153,55 @@ mod tests {
 
     #[test]
     fn every_program_that_runs_has_a_file_unless_deleted() {
-        for host in Fleet::grow(&plan(1, 24)).hosts {
+        for host in one_of_each(24).hosts {
             for process in &host.processes {
                 if let process::Program::File(path) = &process.program {
                     assert!(host.files.get(path).is_some(), "{}: {path}", host.name);
                 }
             }
         }
+    }
+
+    #[test]
+    fn herds_of_one_fleet_share_nothing_that_is_a_host_s_own() {
+        let fleet = one_of_each(5);
+        assert_eq!(fleet.names().len(), 5 * Role::ALL.len());
+        let mut addresses: Vec<_> = fleet.hosts.iter().map(|host| host.address).collect();
+        addresses.sort();
+        addresses.dedup();
+        assert_eq!(addresses.len(), fleet.hosts.len());
+        for host in &fleet.hosts {
+            let role = host.role;
+            assert!(host.name.starts_with(role.name()), "{}", host.name);
+            assert!(host.process(role.front().process).is_some(), "{}", host.name);
+            let others = Role::ALL.iter().filter(|&&other| other != role);
+            let has = |other: &Role| host.process(other.front().process).is_some();
+            assert!(!others.clone().any(has), "{}", host.name);
+            let packages = |name: &str| host.package(name).is_some();
+            assert_eq!(packages("postgresql-15"), role == Role::Database, "{}", host.name);
+            assert_eq!(packages("nginx"), role == Role::Web, "{}", host.name);
+        }
+        // The web servers are the same, whoever is beside them.
+        let alone = Fleet::grow(&FleetPlan { hosts: 5, noise: Noise::Hard, ..FleetPlan::default() });
+        assert_eq!(format!("{:?}", fleet.hosts.first()), format!("{:?}", alone.hosts.first()));
+    }
+
+    #[test]
+    fn every_attack_fits_every_role() {
+        let mut fleet = one_of_each(4);
+        for name in ["web-02", "db-02", "lb-02"] {
+            for &attack in Attack::ALL {
+                fleet.plant(name, attack).unwrap();
+            }
+            let host = fleet.host(name).unwrap();
+            let front = host.role.front();
+            let child =
+                host.processes.iter().find(|process| process.program.path() == "/usr/bin/dash").unwrap();
+            assert_eq!((child.uid, child.gid), front.account, "{name}");
+            let parent = host.processes.iter().find(|process| process.pid == child.parent).unwrap();
+            assert_eq!(parent.name, front.process, "{name}");
+        }
+        assert!(fleet.planted.iter().all(|planted| !planted.traces.is_empty()));
     }
 
     #[test]

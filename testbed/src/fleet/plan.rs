@@ -1,9 +1,10 @@
 //! What is to be known before a fleet can be described.
 
 use super::host::Role;
+use serde::{Deserialize, Serialize};
 
 /// What is to be known before a fleet can be described.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FleetPlan {
     /// Decides everything that is left to chance.
     pub seed: u64,
@@ -11,6 +12,8 @@ pub struct FleetPlan {
     pub hosts: u32,
     /// What they are for.
     pub role: Role,
+    /// How many hosts of other herds have their addresses before these.
+    pub beside: u32,
     /// When they are looked at, in seconds since 1970.
     pub now: u64,
     /// How different life has made them.
@@ -18,7 +21,8 @@ pub struct FleetPlan {
 }
 
 /// How different life has made the hosts of a herd.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Noise {
     /// A herd that is looked after.
     Usual,
@@ -42,11 +46,27 @@ const DAY: u64 = 86_400;
 
 impl Default for FleetPlan {
     fn default() -> Self {
-        Self { seed: 1, hosts: 24, role: Role::Web, now: 1_760_000_000, noise: Noise::Usual }
+        Self { seed: 1, hosts: 24, role: Role::Web, beside: 0, now: 1_760_000_000, noise: Noise::Usual }
     }
 }
 
 impl FleetPlan {
+    /// A plan for each herd of a fleet, alike in all else.
+    pub fn herds(common: &Self, herds: &[(Role, u32)]) -> Vec<Self> {
+        let mut beside = 0;
+        let plan = |&(role, hosts): &(Role, u32)| {
+            let plan = Self { role, hosts, beside, ..common.clone() };
+            beside += hosts;
+            plan
+        };
+        herds.iter().map(plan).collect()
+    }
+
+    /// The names of its hosts, in order.
+    pub fn names(&self) -> impl Iterator<Item = String> + '_ {
+        (1..=self.hosts).map(|number| self.host_name(number))
+    }
+
     /// The name of the host with that number. As many digits as the largest number has, but at least two.
     pub fn host_name(&self, number: u32) -> String {
         let digits = self.hosts.max(10).ilog10() as usize + 1;

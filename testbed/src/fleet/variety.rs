@@ -1,7 +1,7 @@
 //! What life does to the hosts of a herd: the differences that mean nothing.
 
 use super::file::Content;
-use super::host::{AuthorizedKey, Crontab, Host, Kernel};
+use super::host::{AuthorizedKey, Crontab, Host, Kernel, Role};
 use super::image;
 use super::network::{SocketKind, TcpState, anywhere};
 use super::plan::Noise;
@@ -60,6 +60,8 @@ fn each(
 type Upgrade = (&'static [&'static str], &'static str, usize, Option<&'static str>);
 const UPGRADES: &[Upgrade] = &[
     (&["nginx", "nginx-common"], "1.22.1-9+deb12u4", 34, Some("nginx")),
+    (&["postgresql-15", "postgresql-client-15"], "15.15-0+deb12u1", 40, Some("postgres")),
+    (&["haproxy"], "2.6.12-1+deb12u3", 34, Some("haproxy")),
     (&["curl", "libcurl4", "libcurl3-gnutls"], "7.88.1-10+deb12u16", 60, None),
     (&["tzdata"], "2025c-0+deb12u1", 85, None),
 ];
@@ -109,7 +111,7 @@ fn helping_admin(hosts: &mut [Host], fleet: &Dice) {
 fn private_directories(host: &mut Host, dice: &Dice) {
     let mut dice = dice.named("private directories");
     let boot = dice.hex(32);
-    for service in ["systemd-logind", "systemd-timesyncd", "nginx"] {
+    for service in ["systemd-logind", "systemd-timesyncd", host.role.front().process] {
         let suffix = dice.word(6);
         for above in ["/tmp", "/var/tmp"] {
             let path = format!("{above}/systemd-private-{boot}-{service}.service-{suffix}");
@@ -118,18 +120,19 @@ fn private_directories(host: &mut Host, dice: &Dice) {
     }
 }
 
-/// A busy web server has many connections, and each exists only once.
+/// A busy server has many connections, and each exists only once.
 fn traffic(host: &mut Host, dice: &Dice) {
     let mut dice = dice.named("traffic");
-    let is_worker = |process: &&Process| process.name == "nginx" && process.uid == 33;
+    let front = host.role.front();
+    let is_worker = |process: &&Process| process.name == front.process && process.uid == front.account.0;
     let workers: Vec<u32> = host.processes.iter().filter(is_worker).map(|process| process.pid).collect();
     for _ in 0..dice.between(10, 90) {
-        let balancer = Ipv4Addr::new(10, 20, 0, if dice.chance(50) { 2 } else { 3 });
-        let here = SocketAddr::new(host.address.into(), 443);
-        let there = SocketAddr::new(balancer.into(), dice.port(10_000, 64_000));
+        let client = image::client(host.role, &mut dice);
+        let here = SocketAddr::new(host.address.into(), front.port);
+        let there = SocketAddr::new(client.into(), dice.port(10_000, 64_000));
         let owners: Vec<u32> = dice.pick(&workers).copied().filter(|pid| pid % 3 > 0).into_iter().collect();
         let state = if owners.is_empty() { TcpState::TimeWait } else { TcpState::Established };
-        host.listen(&mut dice, 33, &owners, SocketKind::Tcp(here, there, state));
+        host.listen(&mut dice, front.account.0, &owners, SocketKind::Tcp(here, there, state));
     }
 }
 
@@ -141,7 +144,7 @@ fn passing_processes(host: &mut Host, dice: &Dice) {
         let started = host.clock.now - dice.between(0, 50);
         let mut process = match dice.between(0, 4) {
             0 => Process::new(pid, 1, "/usr/sbin/sshd", &["sshd: unknown [priv]"]).unit("ssh.service"),
-            1 => {
+            1 if host.role == Role::Web => {
                 let batch = dice.between(1_000, 99_999).to_string();
                 let line =
                     ["python3", "/srv/app/current/bin/manage", "send_queued_mail", "--batch", batch.as_str()];
@@ -158,7 +161,8 @@ fn passing_processes(host: &mut Host, dice: &Dice) {
             }
             _ => {
                 let seconds = dice.between(5, 300).to_string();
-                Process::new(pid, 1, "/usr/bin/sleep", &["sleep", seconds.as_str()]).unit("app.service")
+                let unit = if host.role == Role::Web { "app.service" } else { "cron.service" };
+                Process::new(pid, 1, "/usr/bin/sleep", &["sleep", seconds.as_str()]).unit(unit)
             }
         };
         process.started = started;
@@ -229,8 +233,7 @@ fn leftovers(hosts: &mut [Host], fleet: &Dice) {
             2 => {
                 let pid = host.next_pid(dice, 5000);
                 let trace = format!("/tmp/trace-{}.log", dice.word(8));
-                let mut tail =
-                    Process::new(pid, 1, "/usr/bin/tail", &["tail", "-F", "/var/log/nginx/error.log"]);
+                let mut tail = Process::new(pid, 1, "/usr/bin/tail", &["tail", "-F", host.role.front().log]);
                 tail.started = host.clock.now - host.clock.uptime() / 3;
                 tail.open.push(trace);
                 host.processes.push(tail);
@@ -260,9 +263,14 @@ fn crashed_agents(hosts: &mut [Host], fleet: &Dice) {
 fn scheduled_work(hosts: &mut [Host], fleet: &Dice) {
     let places = some_of(hosts, fleet, "scheduled work", 2, 1);
     each(hosts, &places, fleet, "scheduled work", |host, dice| {
-        let job = format!("{} 1 * * * webapp /srv/app/current/bin/manage send_digest", dice.between(0, 60));
+        let (name, what) = match host.role {
+            Role::Web => ("app-digest", "webapp /srv/app/current/bin/manage send_digest"),
+            Role::Database => ("pg-reindex", "postgres reindexdb --concurrently app"),
+            Role::Balancer => ("haproxy-report", "haproxy /usr/local/bin/report-traffic"),
+        };
+        let job = format!("{} 1 * * * {what}", dice.between(0, 60));
         host.crontabs.push(Crontab {
-            path: "/etc/cron.d/app-digest".to_owned(),
+            path: format!("/etc/cron.d/{name}"),
             changed: host.clock.installed + 90_000,
             lines: vec![job],
         });

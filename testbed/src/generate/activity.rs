@@ -1,32 +1,55 @@
 //! What people and programs leave behind day by day: log-ins, typed commands, temporary files, logs.
 
-use super::row::{Rows, row};
+use super::row::{Row, Rows, row};
 use crate::dice::Dice;
 use crate::fleet::file::Content;
-use crate::fleet::host::Host;
+use crate::fleet::host::{Host, Role};
 
+/// What people type on any host.
 const COMMANDS: &[&str] = &[
-    "sudo systemctl status app",
-    "sudo systemctl restart app.service",
-    "sudo journalctl -u app -n 200",
     "df -h",
     "free -m",
     "top",
     "htop",
-    "tail -f /var/log/nginx/error.log",
-    "sudo nginx -t",
-    "sudo systemctl reload nginx",
     "ss -tlnp",
-    "ps aux | grep gunicorn",
-    "curl -sI localhost:8081/health",
     "sudo apt list --upgradable",
-    "ls -la /srv/app/current",
     "exit",
-    "cd /srv/app/current",
-    "git log -1",
     "sudo -i",
     "less /var/log/syslog",
 ];
+
+/// What they type on those of a role.
+fn commands_of(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Web => &[
+            "sudo systemctl status app",
+            "sudo systemctl restart app.service",
+            "sudo journalctl -u app -n 200",
+            "tail -f /var/log/nginx/error.log",
+            "sudo nginx -t",
+            "sudo systemctl reload nginx",
+            "ps aux | grep gunicorn",
+            "curl -sI localhost:8081/health",
+            "ls -la /srv/app/current",
+            "cd /srv/app/current",
+            "git log -1",
+        ],
+        Role::Database => &[
+            "sudo -u postgres psql",
+            "sudo -u postgres psql app",
+            "pgbackrest info",
+            "sudo systemctl reload postgresql",
+            "tail -f /var/log/postgresql/postgresql-15-main.log",
+            "du -sh /var/lib/postgresql/15/main",
+        ],
+        Role::Balancer => &[
+            "sudo haproxy -c -f /etc/haproxy/haproxy.cfg",
+            "sudo systemctl reload haproxy",
+            "ip addr",
+            "sudo journalctl -u keepalived -n 50",
+        ],
+    }
+}
 
 /// Logs that stand alone.
 const LOGS: &[&str] = &[
@@ -44,14 +67,23 @@ const LOGS: &[&str] = &[
 ];
 
 /// Logs that are rotated every day and kept for two weeks.
-const ROTATED: &[&str] =
-    &["auth.log", "cron.log", "daemon.log", "fail2ban.log", "nginx/access.log", "nginx/error.log", "syslog"];
+const ROTATED: &[&str] = &["auth.log", "cron.log", "daemon.log", "fail2ban.log", "syslog"];
+
+fn rotated_of(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Web => &["nginx/access.log", "nginx/error.log"],
+        Role::Database => &["postgresql/postgresql-15-main.log"],
+        Role::Balancer => &["haproxy.log"],
+    }
+}
 
 pub(super) fn add(host: &Host, tables: &mut Vec<(&'static str, Rows)>) {
     let dice = Dice::new(u64::from(u32::from(host.address))).named("activity");
     tables.push(("last", log_ins(host, dice.named("log-ins"))));
     tables.push(("shell_history", typed(host, dice.named("typed"))));
-    tables.push(("temporary_files", temporary(host, dice.named("temporary"))));
+    let temporary = temporary(host, dice.named("temporary"));
+    tables.push(("staged_files", staged(&temporary)));
+    tables.push(("temporary_files", temporary));
     tables.push(("log_files", logs(host, dice.named("logs"))));
 }
 
@@ -82,13 +114,14 @@ fn log_ins(host: &Host, mut dice: Dice) -> Rows {
 
 fn typed(host: &Host, mut dice: Dice) -> Rows {
     let mut rows = Vec::new();
+    let commands = [COMMANDS, commands_of(host.role)].concat();
     for (name, uid) in [("ana", 1001), ("ben", 1002)] {
         let mut time = since_installed(host, &mut dice);
         for _ in 0..dice.between(5, 60) {
-            let mut command = dice.pick(COMMANDS).copied().unwrap_or_default().to_owned();
+            let mut command = dice.pick(&commands).copied().unwrap_or_default().to_owned();
             // People also type what nobody else has typed.
             if dice.chance(12) {
-                command = format!("grep {} /var/log/nginx/access.log", dice.hex(8));
+                command = format!("grep {} {}", dice.hex(8), host.role.front().log);
             }
             time += dice.between(3, 600);
             rows.push(row([
@@ -139,19 +172,19 @@ fn temporary(host: &Host, mut dice: Dice) -> Rows {
         );
     }
     for worker in 0..4 {
-        add(
-            format!("/dev/shm/wgunicorn-{}-{worker}", dice.word(8)),
-            "regular",
-            0o600,
-            995,
-            0,
-            host.clock.now - 2,
-        );
+        let (path, uid) = match host.role {
+            Role::Web => (format!("/dev/shm/wgunicorn-{}-{worker}", dice.word(8)), 995),
+            Role::Database => {
+                (format!("/dev/shm/PostgreSQL.{}", dice.between(100_000_000, 999_999_999)), 104)
+            }
+            Role::Balancer => continue,
+        };
+        add(path, "regular", 0o600, uid, 0, host.clock.now - 2);
     }
     if dice.chance(15) {
         let time = since_installed(host, &mut dice);
         add(
-            "/tmp/nginx-debug.tar.gz".to_owned(),
+            format!("/tmp/{}-debug.tar.gz", host.role.front().process),
             "regular",
             0o644,
             1001,
@@ -160,6 +193,18 @@ fn temporary(host: &Host, mut dice: Dice) -> Rows {
         );
     }
     rows
+}
+
+/// What the triage pack asks of these: programs and archives.
+fn staged(temporary: &Rows) -> Rows {
+    const PACKED: &[&str] = &[".tgz", ".gz", ".zip"];
+    let is = |row: &Row, column, value: &str| row.get(column).is_some_and(|cell| cell == value);
+    let odd = |row: &&Row| {
+        let runs = row.get("mode").is_some_and(|mode| mode.ends_with(['1', '3', '5', '7']));
+        let packed = row.get("path").is_some_and(|path| PACKED.iter().any(|end| path.ends_with(end)));
+        is(row, "type", "regular") && (runs || packed)
+    };
+    temporary.iter().filter(odd).cloned().collect()
 }
 
 fn logs(host: &Host, mut dice: Dice) -> Rows {
@@ -173,19 +218,21 @@ fn logs(host: &Host, mut dice: Dice) -> Rows {
             ("mtime", (host.clock.now - age * 86_400 - dice.between(0, 3_000)).to_string()),
         ])
     };
-    let emptied = |name: &str| host.files.get(&format!("/var/log/{name}")).is_some();
+    let emptied = |name: &str| {
+        host.files.get(&format!("/var/log/{name}")).is_some_and(|file| file.content.bytes().is_empty())
+    };
+    let rotated = [ROTATED, rotated_of(host.role)].concat();
     let mut rows: Rows = LOGS.iter().map(|name| log(name, 0)).collect();
     // A young host has not rotated much yet.
     let days = (host.clock.now.saturating_sub(host.clock.installed) / 86_400).min(14);
-    for name in ROTATED {
+    for name in &rotated {
         rows.push(log(name, 0));
         for day in 1..=days {
             let packed = if day > 1 { ".gz" } else { "" };
             rows.push(log(&format!("{name}.{day}{packed}"), day));
         }
     }
-    // Logs that are described are those that somebody has emptied.
-    for name in LOGS.iter().chain(ROTATED).filter(|name| emptied(name)) {
+    for name in LOGS.iter().chain(&rotated).filter(|name| emptied(name)) {
         let path = format!("/var/log/{name}");
         for row in rows.iter_mut().filter(|row| row.get("path") == Some(&path)) {
             row.insert("size", "0".to_owned());

@@ -2,6 +2,7 @@
 
 use super::processes::digest;
 use super::row::{Rows, row};
+use crate::fleet::PYTHON;
 use crate::fleet::file::Content;
 use crate::fleet::host::{Host, Package};
 
@@ -73,27 +74,13 @@ fn content(path: &str, package: &Package) -> String {
     digest(format!("{path} {}", package.version).as_bytes())
 }
 
+/// What Python's own metadata says.
 fn python_packages(host: &Host) -> Rows {
-    let packages = host.packages.iter().filter_map(|package| {
-        let name = package.name.strip_prefix("python3-")?;
-        let version = package.version.split(['-', '+']).next().unwrap_or_default();
-        Some(row([
-            ("name", name.to_owned()),
-            ("version", version.to_owned()),
-            ("path", "/usr/lib/python3/dist-packages".to_owned()),
-        ]))
-    });
-    // What did not come with a package of the system, by its own metadata.
-    let place = "/usr/lib/python3/dist-packages/";
-    let own = host.files.iter().filter_map(|(path, file)| {
-        path.strip_prefix(place)?.strip_suffix(".dist-info/METADATA")?;
+    let package = |(path, file): (&str, &crate::fleet::file::File)| {
+        path.strip_prefix(PYTHON)?.strip_suffix(".dist-info/METADATA")?;
         let Content::Text(text) = &file.content else { return None };
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-        Some(row([
-            ("name", field("Name: ")?),
-            ("version", field("Version: ")?),
-            ("path", place.trim_end_matches('/').to_owned()),
-        ]))
-    });
-    packages.chain(own).collect()
+        Some(row([("name", field("Name: ")?), ("version", field("Version: ")?), ("path", PYTHON.to_owned())]))
+    };
+    host.files.iter().filter_map(package).collect()
 }

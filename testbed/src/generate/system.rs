@@ -1,8 +1,7 @@
-//! Crontabs, startup files, modules, mounts, packages, units, and what the machine is.
+//! Crontabs, modules, mounts, packages, units, and what the machine is.
 
-use super::processes::digest;
 use super::row::{Row, Rows, row};
-use crate::fleet::file::{Content, File};
+use crate::fleet::file::Content;
 use crate::fleet::host::Host;
 
 pub(super) fn add(host: &Host, tables: &mut Vec<(&'static str, Rows)>) {
@@ -11,7 +10,6 @@ pub(super) fn add(host: &Host, tables: &mut Vec<(&'static str, Rows)>) {
         host.crontabs.iter().flat_map(|tab| tab.lines.iter().filter_map(|l| job(&tab.path, l))).collect(),
     ));
     tables.push(("kernel_modules", modules(host)));
-    tables.push(("persistence_files", startup_files(host)));
     tables.push(("mounts", mounts(host)));
     let entry = |entry: &crate::fleet::host::HostsEntry| {
         row([("address", entry.address.clone()), ("hostnames", entry.names.clone())])
@@ -55,64 +53,6 @@ fn modules(host: &Host) -> Rows {
         ])
     };
     host.modules.iter().map(module).collect()
-}
-
-/// The paths of the pack's query.
-fn is_startup_file(path: &str) -> bool {
-    let below = |start: &str| path.strip_prefix(start).is_some_and(|rest| !rest.contains('/'));
-    let cron = path
-        .strip_prefix("/etc/cron.")
-        .and_then(|rest| rest.split_once('/'))
-        .is_some_and(|(_, n)| !n.contains('/'));
-    cron || ["/etc/systemd/system/", "/etc/profile.d/", "/etc/init.d/"].iter().any(|start| below(start))
-        || [
-            "/etc/ld.so.preload",
-            "/etc/rc.local",
-            "/etc/crontab",
-            "/etc/profile",
-            "/etc/environment",
-            "/root/.bashrc",
-            "/root/.profile",
-        ]
-        .contains(&path)
-}
-
-fn startup_files(host: &Host) -> Rows {
-    let mut rows: Rows = host
-        .files
-        .iter()
-        .filter(|(path, _)| is_startup_file(path))
-        .map(|(path, file)| startup_file(host, path, file))
-        .collect();
-    for tab in host.crontabs.iter().filter(|tab| is_startup_file(&tab.path)) {
-        let text: String = tab.lines.iter().map(|line| format!("{line}\n")).collect();
-        let file = File { mode: 0o644, changed: tab.changed, content: Content::Text(text) };
-        rows.push(startup_file(host, &tab.path, &file));
-    }
-    rows
-}
-
-fn startup_file(host: &Host, path: &str, file: &File) -> Row {
-    // osquery looks through links.
-    let target = match &file.content {
-        Content::Link(target) => {
-            host.files.get(&target.replace("/lib/systemd", "/usr/lib/systemd")).unwrap_or(file)
-        }
-        _ => file,
-    };
-    let bytes = target.content.bytes();
-    let directory = target.content == Content::Directory;
-    row([
-        // osquery marks directories that a pattern has found.
-        ("path", path.to_owned() + if directory { "/" } else { "" }),
-        ("type", if directory { "directory" } else { "regular" }.to_owned()),
-        ("mode", format!("{:04o}", target.mode & 0o7777)),
-        ("uid", "0".to_owned()),
-        ("gid", "0".to_owned()),
-        ("size", if directory { 4096 } else { bytes.len() }.to_string()),
-        ("mtime", target.changed.to_string()),
-        ("sha256", if directory { String::new() } else { digest(&bytes) }),
-    ])
 }
 
 fn mounts(host: &Host) -> Rows {

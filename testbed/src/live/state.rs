@@ -1,6 +1,7 @@
 //! What a directory remembers of the fleet that was started from it, so that later commands find it again.
 
 use crate::fault::Fault;
+use crate::fleet::FleetPlan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,8 +34,8 @@ pub enum Running {
         started: u64,
         /// The trees of its hosts.
         trees: PathBuf,
-        /// What the hosts were grown from: seed, hosts, time, level of noise.
-        plan: (u64, u32, u64, String),
+        /// What the hosts were grown from, a plan for each herd.
+        herds: Vec<FleetPlan>,
     },
     /// Containers.
     Compose {

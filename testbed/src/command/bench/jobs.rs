@@ -3,7 +3,7 @@
 use super::fleet::Served;
 use super::measure::Measured;
 use crate::command::CommandError;
-use crate::command::herdiff::Herdiff;
+use crate::command::herdiff::{self, Herdiff};
 use herdiff_testbed::generate::triage_pack;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,28 +47,15 @@ impl Job {
 
     /// The whole job: connect, push, run, fetch, parse, keep, remove.
     pub(super) fn herdiff(herdiff: &Herdiff, served: &Served, limits: &Limits) -> Self {
-        let site = served.site();
         let bundle = served.scratch().join("bench.herd");
-        let mut words: Vec<String> = Vec::new();
-        for word in [
-            &text(herdiff.path()),
-            "collect",
-            "-i",
-            &text(&site.inventory()),
-            "--identity",
-            &text(&site.identity()),
-            "--known-hosts",
-            &text(&site.known_hosts()),
-            "--forks",
-            &limits.forks.to_string(),
-            "--connect-timeout",
-            &limits.connect.to_string(),
-            "--host-timeout",
-            &limits.host.to_string(),
-            "-o",
-            &text(&bundle),
+        let mut words = vec![text(herdiff.path())];
+        words.extend(herdiff::collect(served.site(), &bundle));
+        for (flag, limit) in [
+            ("--forks", limits.forks),
+            ("--connect-timeout", limits.connect),
+            ("--host-timeout", limits.host),
         ] {
-            words.push(word.to_owned());
+            words.extend([flag.to_owned(), limit.to_string()]);
         }
         Self { name: "herdiff collect", words, bundle: Some(bundle) }
     }

@@ -7,6 +7,7 @@ mod sshd;
 
 use super::CommandError;
 use super::choice::{Choice, on_hosts};
+use super::herds::{Herd, herd};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use herdiff_testbed::attack::Attack;
@@ -53,6 +54,9 @@ pub(crate) struct Arguments {
     /// How many hosts (of the web tier) to serve [default: 24, of containers 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     hosts: Option<u32>,
+    /// How many hosts of which role, each role a herd: web, db, lb; of simulated hosts only
+    #[arg(long, value_name = "ROLE=N", value_delimiter = ',', value_parser = herd, conflicts_with = "hosts")]
+    roles: Vec<Herd>,
     /// The image that containers are made from [default: herdiff-testbed-base if it is there, else debian:bookworm-slim]
     #[arg(long, value_name = "IMAGE")]
     base: Option<String>,
@@ -111,6 +115,7 @@ pub(super) fn after_help() -> String {
     }
     text + "\nExamples:
   herdiff-testbed up --hosts 50 --attack web-03=setuid-shell --fault 5%=hang
+  herdiff-testbed up --roles web=30,db=12,lb=4 --attack db-07=reverse-shell
   herdiff-testbed up --form compose -d --hosts 10 --attack web-3=cron-implant"
 }
 
@@ -118,6 +123,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let site = Site::open(&arguments.dir)?;
     make_room(&arguments.dir)?;
     match arguments.form {
+        Form::Sshd | Form::Compose if !arguments.roles.is_empty() => Err(CommandError::NotStarted(
+            "only simulated hosts have roles to choose: leave out --roles, or --form".to_owned(),
+        )),
         Form::Simulated | Form::Sshd if arguments.detach => detach::run(&site),
         Form::Sshd => sshd::run(arguments, &site),
         Form::Simulated => simulated::run(arguments, &site),

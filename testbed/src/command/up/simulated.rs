@@ -2,9 +2,9 @@
 
 use super::{Arguments, follow, tell};
 use crate::command::{
-    CommandError, choice, now, place_for_trees, raise_descriptor_limit, runtime, told_to_end,
+    CommandError, choice, herds, now, place_for_trees, raise_descriptor_limit, runtime, told_to_end,
 };
-use herdiff_testbed::fleet::{Fleet, FleetPlan, Noise};
+use herdiff_testbed::fleet::{Fleet, FleetPlan};
 use herdiff_testbed::ground::{self, Trees};
 use herdiff_testbed::live::LiveError;
 use herdiff_testbed::live::state::{Running, State, started};
@@ -16,25 +16,25 @@ const USUAL_HOSTS: u32 = 24;
 
 pub(super) fn run(arguments: &Arguments, site: &Site) -> Result<ExitCode, CommandError> {
     raise_descriptor_limit();
-    let hosts = arguments.hosts.unwrap_or(USUAL_HOSTS);
-    let plan =
-        FleetPlan { seed: arguments.seed, hosts, now: now(), noise: arguments.noise, ..FleetPlan::default() };
-    let mut fleet = Fleet::grow(&plan);
-    let names: Vec<String> = fleet.hosts.iter().map(|host| host.name.clone()).collect();
+    let common =
+        FleetPlan { seed: arguments.seed, now: now(), noise: arguments.noise, ..FleetPlan::default() };
+    let plans = herds::plans(&arguments.roles, arguments.hosts.unwrap_or(USUAL_HOSTS), &common)
+        .map_err(CommandError::NotStarted)?;
+    let mut fleet = Fleet::of(&plans);
+    let names = fleet.names();
     for (host, attack) in choice::spread(&arguments.attack, &names) {
         fleet.plant(&host, attack)?;
     }
     let faults: BTreeMap<_, _> = choice::spread(&arguments.fault, &names).into_iter().collect();
-    let trees = Trees::write(&fleet, &place_for_trees(hosts))?;
+    let trees = Trees::write(&fleet, &place_for_trees(plans.iter().map(|plan| plan.hosts).sum()))?;
     runtime()?.block_on(async {
         let farm = ground::serve_through(&fleet, &trees, &faults, site, arguments.shape()).await?;
-        let noise = if plan.noise == Noise::Hard { "hard" } else { "usual" };
         let pid = std::process::id();
         let mut state = State::new(Running::Simulated {
             pid,
             started: started(pid).unwrap_or(0),
             trees: trees.directory().to_owned(),
-            plan: (plan.seed, hosts, plan.now, noise.to_owned()),
+            herds: plans.clone(),
         });
         state.planted = fleet.planted.iter().map(|p| (p.host.clone(), p.attack.name().to_owned())).collect();
         state.faults = faults.iter().map(|(host, fault)| (host.clone(), fault.name().to_owned())).collect();

@@ -3,7 +3,7 @@
 use crate::dice::Dice;
 use crate::fleet::host::{AuthorizedKey, Group, User};
 
-const NOLOGIN: &str = "/usr/sbin/nologin";
+pub(super) const NOLOGIN: &str = "/usr/sbin/nologin";
 /// Name, uid, gid, comment, home, shell.
 type Line = (&'static str, u32, u32, &'static str, &'static str, &'static str);
 
@@ -33,7 +33,6 @@ const USERS: &[Line] = &[
     ("polkitd", 996, 996, "polkit", "/nonexistent", NOLOGIN),
     ("prometheus", 102, 109, "Prometheus daemon,,,", "/var/lib/prometheus", NOLOGIN),
     ("wazuh", 103, 110, "", "/var/ossec", "/sbin/nologin"),
-    ("webapp", 995, 995, "application", "/srv/app", NOLOGIN),
     ("deploy", 1000, 1000, "Deployment,,,", "/home/deploy", "/bin/bash"),
     ("ana", 1001, 1001, "Ana Ruiz,,,", "/home/ana", "/bin/bash"),
     ("ben", 1002, 1002, "Ben Okafor,,,", "/home/ben", "/bin/bash"),
@@ -76,7 +75,6 @@ const GROUPS: &[(&str, u32, &[&str])] = &[
     ("crontab", 108, &[]),
     ("prometheus", 109, &[]),
     ("wazuh", 110, &[]),
-    ("webapp", 995, &[]),
     ("polkitd", 996, &[]),
     ("systemd-timesync", 997, &[]),
     ("systemd-network", 998, &[]),

@@ -41,14 +41,6 @@ const CRONTABS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "/etc/cron.d/app",
-        &[
-            "MAILTO=ops@example.net",
-            "*/5 * * * * webapp /srv/app/current/bin/manage send_queued_mail",
-            "12 2 * * * webapp /srv/app/current/bin/manage clearsessions",
-        ],
-    ),
-    (
         "/var/spool/cron/crontabs/deploy",
         &["# edited by the deployment", "40 4 * * * /home/deploy/bin/prune-releases --keep 5"],
     ),
@@ -67,7 +59,6 @@ const SCRIPTS: &[&str] = &[
     "/etc/init.d/fail2ban",
     "/etc/init.d/kmod",
     "/etc/init.d/networking",
-    "/etc/init.d/nginx",
     "/etc/init.d/procps",
     "/etc/init.d/prometheus-node-exporter",
     "/etc/init.d/qemu-guest-agent",
@@ -83,7 +74,6 @@ const UNITS: &[(&str, &str)] = &[
     ("cron", "/usr/sbin/cron -f"),
     ("dbus", "/usr/bin/dbus-daemon --system --address=systemd: --nofork --nopidfile"),
     ("fail2ban", "/usr/bin/fail2ban-server -xf start"),
-    ("nginx", "/usr/sbin/nginx -g 'daemon on; master_process on;'"),
     ("prometheus-node-exporter", "/usr/bin/prometheus-node-exporter $ARGS"),
     ("qemu-guest-agent", "/usr/sbin/qemu-ga"),
     ("rsyslog", "/usr/sbin/rsyslogd -n -iNONE"),
@@ -103,31 +93,38 @@ pub(super) fn crontabs(installed: u64) -> Vec<Crontab> {
     CRONTABS.iter().map(crontab).collect()
 }
 
+/// When a file of a package was made, which is the same everywhere.
+pub(super) fn packaged(path: &str, fleet: &Dice) -> u64 {
+    1_660_000_000 + fleet.named("package times").named(path).between(0, 60_000_000)
+}
+
+/// A script that a package starts or runs something with.
+pub(super) fn script(files: &mut Files, path: &str, fleet: &Dice) {
+    let text =
+        format!("#!/bin/sh\nset -e\n# {path}\ntest -x /usr/sbin/$(basename \"$0\") || exit 0\nexit 0\n");
+    files.put(path, 0o755, packaged(path, fleet), Content::Text(text));
+}
+
+/// A unit of a package, and the link that starts it.
+pub(super) fn unit(files: &mut Files, name: &str, command: &str, installed: u64, fleet: &Dice) {
+    let text = format!(
+        "[Unit]\nDescription={name}\n\n[Service]\nExecStart={command}\n\n[Install]\nWantedBy=multi-user.target\n"
+    );
+    let path = format!("/usr/lib/systemd/system/{name}.service");
+    let made = packaged(&path, fleet);
+    files.text(path, made, text);
+    let link = format!("/etc/systemd/system/multi-user.target.wants/{name}.service");
+    files.put(link, 0o777, installed, Content::Link(format!("/lib/systemd/system/{name}.service")));
+}
+
 pub(super) fn files(fleet: &Dice, installed: u64) -> Files {
     let mut files = Files::default();
-    // A file from a package carries the time when it was made there, one made at installation the host's.
-    let mut packaged = fleet.named("package times");
     for path in SCRIPTS {
-        let text =
-            format!("#!/bin/sh\nset -e\n# {path}\ntest -x /usr/sbin/$(basename \"$0\") || exit 0\nexit 0\n");
-        files.put(*path, 0o755, 1_660_000_000 + packaged.between(0, 60_000_000), Content::Text(text));
+        script(&mut files, path, fleet);
     }
     for (name, command) in UNITS {
-        let text = format!(
-            "[Unit]\nDescription={name}\n\n[Service]\nExecStart={command}\n\n[Install]\nWantedBy=multi-user.target\n"
-        );
-        let path = format!("/usr/lib/systemd/system/{name}.service");
-        files.text(path.clone(), 1_660_000_000 + packaged.between(0, 60_000_000), text);
-        let link = format!("/etc/systemd/system/multi-user.target.wants/{name}.service");
-        files.put(link, 0o777, installed, Content::Link(format!("/lib/systemd/system/{name}.service")));
+        unit(&mut files, name, command, installed, fleet);
     }
-    files.text(
-        "/etc/systemd/system/app.service",
-        installed,
-        "[Unit]\nDescription=application\nAfter=network-online.target\n\n[Service]\nUser=webapp\nWorkingDirectory=/srv/app/current\n\
-         ExecStart=/usr/bin/gunicorn --bind 127.0.0.1:8000 --workers 4 app.wsgi:application\nRestart=always\n\n\
-         [Install]\nWantedBy=multi-user.target\n",
-    );
     files.put(
         "/etc/systemd/system/sshd.service",
         0o777,
@@ -143,7 +140,6 @@ pub(super) fn files(fleet: &Dice, installed: u64) -> Files {
         "/var/tmp",
         "/dev/shm",
         "/run",
-        "/srv/app/current",
         "/usr/local/bin",
         "/usr/local/sbin",
         "/opt",

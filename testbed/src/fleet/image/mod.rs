@@ -1,9 +1,14 @@
 //! The image that the hosts of a role are made from, before life has made them different.
 
 mod accounts;
+mod balancer;
 mod base;
+mod db;
 mod files;
+mod logins;
+mod logs;
 mod programs;
+mod service;
 mod sockets;
 mod web;
 
@@ -13,8 +18,9 @@ use super::plan::Wave;
 use crate::dice::Dice;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-pub(crate) use programs::refresh;
+pub(crate) use programs::{PYTHON, refresh};
 
+/// What is on all hosts.
 const PACKAGES: &str = include_str!("../../../data/debian12/packages.tsv");
 /// Where the fleet's other machines are.
 pub(super) const DATABASE: Ipv4Addr = Ipv4Addr::new(10, 20, 8, 11);
@@ -28,7 +34,7 @@ pub(super) struct Birth<'a> {
     pub(super) name: String,
     pub(super) role: Role,
     /// Its place in the fleet, from 1.
-    pub(super) number: u32,
+    pub(super) place: u32,
     pub(super) now: u64,
     pub(super) wave: &'a Wave,
     /// Decisions of the fleet, alike on all hosts.
@@ -40,7 +46,7 @@ pub(super) struct Birth<'a> {
 /// Makes a host as it comes up from its image.
 pub(super) fn host(birth: &Birth<'_>) -> Host {
     let mut dice = birth.own.named("birth");
-    let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 20, 0, 10)) + birth.number);
+    let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 20, 0, 10)) + birth.place);
     let installed = birth.wave.installed + dice.between(0, 5400);
     let booted = birth.wave.booted + dice.between(0, birth.wave.boot_spread.max(1));
     let mut host = Host {
@@ -64,7 +70,7 @@ pub(super) fn host(birth: &Birth<'_>) -> Host {
         },
         users: accounts::users(birth.fleet),
         groups: accounts::groups(),
-        packages: packages(),
+        packages: packages(PACKAGES),
         processes: Vec::new(),
         sockets: Vec::new(),
         modules: base::modules(),
@@ -74,17 +80,40 @@ pub(super) fn host(birth: &Birth<'_>) -> Host {
         crontabs: files::crontabs(installed),
         files: files::files(birth.fleet, installed),
     };
+    logins::add(&mut host, birth.fleet);
+    logs::add(&mut host, &birth.own);
+    match birth.role {
+        Role::Web => web::install(&mut host, birth.fleet),
+        Role::Database => db::install(&mut host, birth.fleet),
+        Role::Balancer => balancer::install(&mut host, birth.fleet),
+    }
+    programs::describe(&mut host);
     refresh(&mut host);
     base::start(&mut host, &birth.own);
     match birth.role {
         Role::Web => web::start(&mut host, &birth.own),
+        Role::Database => db::start(&mut host, &birth.own),
+        Role::Balancer => balancer::start(&mut host, &birth.own),
     }
     sockets::local(&mut host, &birth.own);
     host
 }
 
-/// The packages of the image.
-fn packages() -> Vec<Package> {
+/// Somebody whom a host of that role serves.
+pub(super) fn client(role: Role, dice: &mut Dice) -> Ipv4Addr {
+    let number = |range: std::ops::Range<u64>, dice: &mut Dice| {
+        u8::try_from(dice.between(range.start, range.end)).unwrap_or(1)
+    };
+    match role {
+        // Web servers are behind two balancers, databases behind web servers, balancers before the world.
+        Role::Web => Ipv4Addr::new(10, 20, 0, if dice.chance(50) { 2 } else { 3 }),
+        Role::Database => Ipv4Addr::new(10, 20, 0, number(11..99, dice)),
+        Role::Balancer => Ipv4Addr::new(198, 51, 100, number(1..255, dice)),
+    }
+}
+
+/// The packages of a list.
+fn packages(list: &str) -> Vec<Package> {
     let parse = |line: &str| {
         let mut fields = line.split('\t').map(str::to_owned);
         Some(Package {
@@ -97,7 +126,7 @@ fn packages() -> Vec<Package> {
             status: "install ok installed".to_owned(),
         })
     };
-    PACKAGES.lines().filter_map(parse).collect()
+    list.lines().filter_map(parse).collect()
 }
 
 fn interfaces(address: Ipv4Addr) -> Vec<Interface> {
@@ -145,12 +174,14 @@ mod tests {
 
     #[test]
     fn every_line_of_the_package_list_is_a_package() {
-        let packages = packages();
-        assert_eq!(packages.len(), PACKAGES.lines().count());
-        assert!(packages.len() >= 250, "{}", packages.len());
-        let mut names: Vec<_> = packages.iter().map(|package| package.name.clone()).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), packages.len());
+        for more in [web::PACKAGES, db::PACKAGES, balancer::PACKAGES] {
+            let packages = [packages(PACKAGES), packages(more)].concat();
+            assert_eq!(packages.len(), PACKAGES.lines().count() + more.lines().count());
+            assert!(packages.len() >= 250, "{}", packages.len());
+            let mut names: Vec<_> = packages.iter().map(|package| package.name.clone()).collect();
+            names.sort();
+            names.dedup();
+            assert_eq!(names.len(), packages.len());
+        }
     }
 }

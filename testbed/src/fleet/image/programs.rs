@@ -1,4 +1,4 @@
-//! Programs of the image, and the package that brings each.
+//! Programs of the image and the package that brings each; what Python knows of its own packages.
 
 use crate::fleet::file::Content;
 use crate::fleet::host::Host;
@@ -28,6 +28,10 @@ const PROGRAMS: &[(&str, &str, u32)] = &[
     ("/usr/sbin/agetty", "util-linux", 0o755),
     ("/usr/sbin/cron", "cron", 0o755),
     ("/usr/sbin/nginx", "nginx", 0o755),
+    ("/usr/lib/postgresql/15/bin/postgres", "postgresql-15", 0o755),
+    ("/usr/bin/pgbackrest", "pgbackrest", 0o755),
+    ("/usr/sbin/haproxy", "haproxy", 0o755),
+    ("/usr/sbin/keepalived", "keepalived", 0o755),
     ("/usr/sbin/qemu-ga", "qemu-guest-agent", 0o755),
     ("/usr/sbin/rsyslogd", "rsyslog", 0o755),
     ("/usr/sbin/sshd", "openssh-server", 0o755),
@@ -54,6 +58,22 @@ const PROGRAMS: &[(&str, &str, u32)] = &[
     ("/usr/lib/polkit-1/polkit-agent-helper-1", "polkitd", 0o4755),
     ("/usr/sbin/unix_chkpwd", "libpam-modules-bin", 0o2755),
 ];
+
+/// Where Debian's packages put Python's.
+pub(crate) const PYTHON: &str = "/usr/lib/python3/dist-packages";
+
+/// Lets Python's packages say what they are, as they came with the image.
+pub(super) fn describe(host: &mut Host) {
+    const BUILT: u64 = 1_680_000_000;
+    for package in &host.packages {
+        let Some(name) = package.name.strip_prefix("python3-").filter(|name| *name != "minimal") else {
+            continue;
+        };
+        let version = package.version.split(['-', '+']).next().unwrap_or_default();
+        let text = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+        host.files.text(format!("{PYTHON}/{name}-{version}.dist-info/METADATA"), BUILT, text);
+    }
+}
 
 /// Makes the programs those of the installed versions: after the image was made, and after an upgrade.
 pub(crate) fn refresh(host: &mut Host) {

@@ -1,13 +1,42 @@
 //! What a web server runs: nginx in front, a Python application behind, a database and a cache elsewhere.
 
-use super::{CACHE, DATABASE};
+use super::accounts::NOLOGIN;
+use super::{CACHE, DATABASE, files, packages, service};
 use crate::dice::Dice;
-use crate::fleet::host::Host;
+use crate::fleet::file::Content;
+use crate::fleet::host::{Crontab, Host};
 use crate::fleet::network::{SocketKind, TcpState, anywhere, anywhere_v6, loopback};
 use crate::fleet::process::Process;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
+/// What is on web servers only.
+pub(super) const PACKAGES: &str = include_str!("../../../data/debian12/web.tsv");
 const WORKERS: usize = 4;
+
+/// Installs what a web server runs.
+pub(super) fn install(host: &mut Host, fleet: &Dice) {
+    let installed = host.clock.installed;
+    host.packages.extend(packages(PACKAGES));
+    service::account(host, "webapp", (995, 995), "application", "/srv/app", NOLOGIN);
+    let files = &mut host.files;
+    files::script(files, "/etc/init.d/nginx", fleet);
+    files::unit(files, "nginx", "/usr/sbin/nginx -g 'daemon on; master_process on;'", installed, fleet);
+    files.text(
+        "/etc/systemd/system/app.service",
+        installed,
+        "[Unit]\nDescription=application\nAfter=network-online.target\n\n[Service]\nUser=webapp\nWorkingDirectory=/srv/app/current\n\
+         ExecStart=/usr/bin/gunicorn --bind 127.0.0.1:8000 --workers 4 app.wsgi:application\nRestart=always\n\n\
+         [Install]\nWantedBy=multi-user.target\n",
+    );
+    files.put("/srv/app/current", 0o755, installed, Content::Directory);
+    let lines = [
+        "MAILTO=ops@example.net",
+        "*/5 * * * * webapp /srv/app/current/bin/manage send_queued_mail",
+        "12 2 * * * webapp /srv/app/current/bin/manage clearsessions",
+    ];
+    let lines = lines.map(str::to_owned).to_vec();
+    host.crontabs.push(Crontab { path: "/etc/cron.d/app".to_owned(), changed: installed, lines });
+}
 
 /// Starts what a web server runs.
 pub(super) fn start(host: &mut Host, own: &Dice) {
@@ -37,18 +66,8 @@ fn front(host: &mut Host, dice: &mut Dice) {
         host.listen(dice, 0, &pids, SocketKind::TcpListener(address));
     }
     host.listen(dice, 0, &pids, SocketKind::TcpListener(loopback(8081)));
-    // Requests that come through the two balancers, some of them just over.
-    for _ in 0..dice.between(4, 14) {
-        let balancer = Ipv4Addr::new(10, 20, 0, if dice.chance(50) { 2 } else { 3 });
-        let here = SocketAddr::new(host.address.into(), 443);
-        let there = SocketAddr::new(balancer.into(), dice.port(10_000, 64_000));
-        let worker = dice.pick(pids.get(1..).unwrap_or_default()).copied();
-        let (owners, state) = match worker {
-            Some(worker) if dice.chance(70) => (vec![worker], TcpState::Established),
-            _ => (Vec::new(), TcpState::TimeWait),
-        };
-        host.listen(dice, 33, &owners, SocketKind::Tcp(here, there, state));
-    }
+    let connections = dice.between(4, 14);
+    service::serve(host, dice, pids.get(1..).unwrap_or_default(), connections);
 }
 
 fn application(host: &mut Host, dice: &mut Dice) {

@@ -1,8 +1,9 @@
-//! The rest of `/proc` and `/sys`: times, memory, processors, modules, mounts, names.
+//! The rest of `/proc` and `/sys`: times, memory, processors, modules, mounts, control groups, names.
 
 use super::super::{Tree, TreeError};
 use super::TICKS;
 use crate::fleet::host::{Host, Module};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 pub(super) fn write(host: &Host, tree: &mut Tree) -> Result<(), TreeError> {
@@ -31,6 +32,13 @@ pub(super) fn write(host: &Host, tree: &mut Tree) -> Result<(), TreeError> {
         tree.plain(&format!("{at}/refcnt"), format!("{}\n", module.used_by.len()))?;
         tree.plain(&format!("{at}/initstate"), "live\n")?;
         tree.directory(&format!("{at}/holders"), 0o755)?;
+    }
+    let mut groups: BTreeMap<&str, String> = BTreeMap::new();
+    for process in host.processes.iter().filter(|process| process.cgroup != "/") {
+        let _ = writeln!(groups.entry(&process.cgroup).or_default(), "{}", process.pid);
+    }
+    for (group, pids) in groups {
+        tree.plain(&format!("/sys/fs/cgroup{group}/cgroup.procs"), pids)?;
     }
     for (name, text) in [("sys_vendor", &host.hardware.vendor), ("product_name", &host.hardware.model)] {
         tree.plain(&format!("/sys/class/dmi/id/{name}"), format!("{text}\n"))?;
