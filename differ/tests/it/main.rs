@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod baseline;
+mod danger;
 mod fleet;
 mod herd;
 mod invariants;
