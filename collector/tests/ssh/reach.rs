@@ -301,6 +301,14 @@ async fn ssh_is_asked_once_for_hosts_that_no_line_tells_apart() {
     assert_eq!(swept.visit("h1.invalid").receipt.address, "h1.invalid:2222");
     assert_eq!(swept.visit("h2.invalid").receipt.address, "h2.invalid:22");
 
+    // Ports of their own are no reason to ask, but where one becomes a part of something else.
+    let at_ports = || (0..50).map(|n| target(&format!("p{n}"), 1000 + n)).collect::<Vec<_>>();
+    let swept = sweep(at_ports(), asked("")).await;
+    assert_eq!(count(&log), 2, "no configuration at all, and all");
+    assert_eq!(swept.visit("p7").receipt.address, "127.0.0.1:1007");
+    sweep(at_ports(), asked("UserKnownHostsFile /none/%p\n")).await;
+    assert_eq!(count(&log), 51, "each by itself");
+
     let config = asked("Host h*\n HostName %h.example.invalid\n");
     let swept = sweep(targets(), config).await;
     assert_eq!(count(&log), 51, "each by itself");

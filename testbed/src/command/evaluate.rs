@@ -1,7 +1,7 @@
 //! `evaluate`: how well the differ finds what was planted.
 
 use super::CommandError;
-use herdiff_differ::{Options, Report, outliers};
+use herdiff_differ::{Options, Report, diff, outliers};
 use herdiff_model::bundle::Bundle;
 use herdiff_model::knowledge::Tables;
 use herdiff_testbed::evaluate::measure::{self, DEPTHS, Score, Truth};
@@ -61,6 +61,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How many clean hosts make a baseline.
+const BASELINE: usize = 5;
+
 /// All herds of one size.
 struct Size<'a> {
     arguments: &'a Arguments,
@@ -74,6 +77,7 @@ impl Size<'_> {
         let mut by_naive: Vec<Vec<Score>> = vec![Vec::new(); Naive::ALL.len()];
         let (mut campaign, mut third, mut mixed, mut clean) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut held, mut burdens) = (Vec::new(), Vec::new());
         let mut slowest: f64 = 0.0;
         for &seed in &self.arguments.seeds {
             let herd = self.grow(seed, false)?;
@@ -107,6 +111,9 @@ impl Size<'_> {
                     println!("  {seed} {:<24} {:?} host {}", scenario.name, score.places, score.worst_rank);
                 }
                 scores.push(score);
+                let (score, findings) = self.against_baseline(&herd, &bundle, &truth);
+                held.push(score);
+                burdens.push(findings);
                 if self.arguments.naive {
                     for (method, scores) in Naive::ALL.into_iter().zip(&mut by_naive) {
                         scores.push(naive::score(&herd, &bundle, &truth, self.tables, method));
@@ -142,6 +149,15 @@ impl Size<'_> {
         self.line("all scenarios in one herd", &campaign);
         self.line("30 % of the herd hit", &third);
         self.line("two roles mixed", &mixed);
+        self.line("against five hosts as baseline", &held);
+        burdens.sort_unstable();
+        println!(
+            "{:<6} against the baseline: findings about the compromised host from {} bits on: median {}, most {}",
+            self.hosts,
+            self.arguments.threshold,
+            burdens.get(burdens.len() / 2).copied().unwrap_or_default(),
+            burdens.last().copied().unwrap_or_default()
+        );
         for (method, scores) in Naive::ALL.into_iter().zip(&by_naive).filter(|(_, scores)| !scores.is_empty())
         {
             self.line(method.name(), scores);
@@ -169,6 +185,24 @@ impl Size<'_> {
     fn score(&self, herd: &Herd, bundle: &Bundle, truth: &Truth) -> Score {
         let report: Report = outliers(bundle, self.tables, &Options::default());
         measure::score(herd, truth, &report)
+    }
+
+    /// The compromised host alone, held against clean ones of its herd: how well, and how many findings above the threshold.
+    fn against_baseline(&self, herd: &Herd, bundle: &Bundle, truth: &Truth) -> (Score, usize) {
+        let is_clean = |place: usize, name: &str| herd.answers_all(place) && !truth.contains_key(name);
+        let mut baseline = bundle.clone();
+        let mut place = 0;
+        baseline.snapshots.retain(|host| {
+            place += 1;
+            is_clean(place - 1, host.host.as_str())
+        });
+        baseline.snapshots.truncate(BASELINE);
+        let mut target = bundle.clone();
+        target.snapshots.retain(|host| truth.contains_key(host.host.as_str()));
+        let report = diff(&[&baseline], &target, self.tables, &Options::default());
+        let above =
+            report.findings.iter().filter(|finding| finding.score >= self.arguments.threshold).count();
+        (measure::score(herd, truth, &report), above)
     }
 
     fn line(&self, what: &str, scores: &[Score]) {

@@ -23,6 +23,8 @@ pub(super) struct Classes {
     lines: usize,
     /// Values of `HostName`: a host with such a name could be taken for one without a `HostName`.
     hostnames: HashSet<String>,
+    /// Whether the port is a part of some answer, other than as the port.
+    pub(super) port_matters: bool,
     /// Why nothing can be said: every host is a class of its own.
     alone: bool,
     /// Whether there is anything at all.
@@ -72,7 +74,10 @@ impl Classes {
             // Not ours, or printed with its tokens as they are.
             "controlpath" | "localcommand" | "remotecommand" | "proxycommand" | "identityfile"
             | "certificatefile" => {}
-            _ => self.alone |= rest.contains("%C") || rest.contains("%k") || rest.contains("%j"),
+            _ => {
+                self.port_matters |= rest.contains("%p");
+                self.alone |= rest.contains("%C") || rest.contains("%k") || rest.contains("%j");
+            }
         }
     }
 

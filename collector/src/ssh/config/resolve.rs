@@ -132,7 +132,9 @@ impl<'a> Resolver<'a> {
         for question in questions.iter().filter(|question| !self.answers.contains_key(question)) {
             match classes.of(&question.host) {
                 Some(class) => {
-                    groups.entry((class, &question.user, question.port)).or_default().push(question)
+                    // A port that is given is the answer's port, and nothing else follows from it.
+                    let port = question.port.map(|port| if classes.port_matters { port } else { 0 });
+                    groups.entry((class, &question.user, port)).or_default().push(question)
                 }
                 None => alone.push(question.clone()),
             }
