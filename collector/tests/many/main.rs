@@ -101,7 +101,9 @@ async fn hostile(
             let ended = (outcome.kind, outcome.phase) == (*expected, Some(*phase));
             assert!(by_time || ended, "{host}: {outcome:?}");
         } else {
-            assert!(matches!(outcome.kind, Kind::Ok | Kind::Partial), "{host}: {outcome:?}");
+            // Of those that take most of what all may have together, one pays.
+            let pays = outcome.kind == Kind::OutputLimit && outcome.detail.contains("all hosts together");
+            assert!(pays || matches!(outcome.kind, Kind::Ok | Kind::Partial), "{host}: {outcome:?}");
         }
     }
     // What waits may be as much as all together are allowed, and once more where it is parsed; and there is what each costs anyway.
