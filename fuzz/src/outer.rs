@@ -56,6 +56,7 @@ pub fn host_output(bytes: &[u8]) {
             jump: None,
             proxy_command: None,
             privilege: None,
+            become_user: None,
         };
         let visit = script.read(target, printed, None, Receipt::default());
         assert_eq!(visit.answers.len(), 2, "every query has an answer, if only that there is none");
