@@ -119,6 +119,8 @@ pub(crate) struct Deviation<'a> {
     pub(crate) baseline: Option<Baseline>,
     /// In bits: what the herd itself does not explain.
     pub(crate) surprise: f64,
+    /// In bits: what its signs say about danger; below zero where they say that it is harmless.
+    pub(crate) alarm: f64,
     /// In bits: what such a thing says about danger, if it is surprising.
     pub(crate) danger: f64,
     pub(crate) score: f64,

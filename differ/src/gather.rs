@@ -173,6 +173,7 @@ impl<'a> Gathering<'_, 'a> {
             surprise: lead.surprise,
             almost,
             all: event.members,
+            alarm: 0.0,
             danger: 0.0,
             score: 0.0,
         })

@@ -50,10 +50,10 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
         let speaks = |sign: &&Sign| !(is_upgraded && sign.changed && is_content(sign));
         let danger: f64 = deviation.shown_signs(&view.knowledge).filter(speaks).map(|sign| sign.bits).sum();
         let impostor = if deviation.almost.is_some() { IMPOSTOR } else { 0.0 };
-        let danger = danger + impostor;
+        deviation.alarm = danger + impostor;
         let seen = known + deviation.surprise;
         let surprise = known + calibrated(deviation.surprise, most);
-        deviation.danger = danger + view.knowledge.weight;
+        deviation.danger = deviation.alarm + view.knowledge.weight;
         let danger = deviation.danger * (seen / surprising).min(1.0);
         deviation.score = match versions(deviation, views) {
             Some((newer, older)) if newer > older * FEW => (surprise + danger) * EXPLAINED,

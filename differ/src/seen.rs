@@ -102,12 +102,14 @@ fn splits<'d, 'a: 'd, I: Iterator<Item = &'d Deviation<'a>>>(
         && rows().all(is_new)
         && match queries {
             1 => rows().any(|deviation| deviation.danger >= DANGEROUS),
-            _ => rows().any(|deviation| deviation.signs != 0),
+            _ => rows().any(|deviation| deviation.alarm >= ALARMING),
         }
 }
 
 /// What it is worth that rows split a herd, before what they say about danger.
 const SPLIT: f64 = 4.0;
+/// Less is no sign of danger: signs of harmlessness count below zero, and one that all rows show for nothing.
+const ALARMING: f64 = 0.5;
 /// What is of one kind only must be as dangerous as this: a key, a sudo rule. Of several kinds, one must show a sign.
 const DANGEROUS: f64 = 4.0;
 /// From this share on, hosts are a part of the herd and not outliers.

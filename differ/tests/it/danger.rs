@@ -149,3 +149,22 @@ fn a_key_on_a_third_of_the_herd_is_a_finding() {
     assert_eq!(report.findings[0].hosts.len(), 10);
     assert!(report.findings[0].score >= 8.0, "{}", report.findings[0].score);
 }
+
+#[test]
+fn signs_of_harmlessness_do_not_make_a_part_of_the_herd_an_intruder() {
+    let score = |unit: &str| {
+        let mut fleet = Fleet::new(&["systemd_units", "processes"], 30);
+        fleet.all("systemd_units", "id=ssh.service|fragment_path=/lib/systemd/system/ssh.service");
+        fleet.all("processes", "path=/usr/sbin/sshd|cmdline=sshd|on_disk=1|uid=0");
+        for host in 0..10 {
+            fleet.row(host, "systemd_units", unit);
+            fleet.row(host, "processes", "path=/usr/sbin/smartd|cmdline=smartd|on_disk=1|uid=0");
+        }
+        compare(&fleet).findings.iter().map(|finding| finding.score).fold(0.0, f64::max)
+    };
+    let (harmless, own) = (
+        score("id=disks.slice|fragment_path="),
+        score("id=disks.service|fragment_path=/etc/systemd/system/disks.service"),
+    );
+    assert!(harmless + 3.0 < own, "{harmless} {own}");
+}
