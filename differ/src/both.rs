@@ -41,7 +41,7 @@ pub(crate) fn held<'a>(
     let groups = nearest::groups(references, roster, tables);
     for ((place, reference), hosts) in references.iter().zip(groups).filter(|(_, hosts)| !hosts.is_empty()) {
         let members = hosts.iter().filter_map(|&host| roster.host(host)).collect();
-        let part = Roster { bundle: roster.bundle, hosts: members };
+        let part = roster.part(members);
         let (views, deviations) = baseline::deviations(reference, &part, tables);
         let first = held.views.len();
         held.deviations.extend(deviations.into_iter().map(|mut deviation| {

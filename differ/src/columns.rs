@@ -3,10 +3,9 @@
 use crate::identity::{Compared, HostIdentities, IdentityId};
 use crate::roster::Asked;
 use crate::template;
-use crate::voices::{Voices, numbered};
 use bstr::BStr;
 use herdiff_model::row::Row;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// One column: its values in the order of their first appearance.
 #[derive(Default)]
@@ -16,6 +15,8 @@ pub(crate) struct Column<'a> {
     pub(crate) template_of: Vec<u32>,
     /// How many templates there are.
     pub(crate) templates_len: usize,
+    /// The templates that the herd taught, as text.
+    pub(crate) learned: BTreeMap<u32, Vec<u8>>,
     index: HashMap<&'a BStr, u32>,
     templates: HashMap<Vec<u8>, u32>,
 }
@@ -94,68 +95,6 @@ impl<'a> Columns<'a> {
         Self { columns, cells, rows }
     }
 
-    /// Finds names that are random without looking so: where most hosts have, in one place, a value of its own with one outline,
-    /// the outline is the template.
-    pub(crate) fn learn_shapes(&mut self, all: &[&[HostIdentities]]) {
-        let hosts = numbered(all).count();
-        let rare = (hosts / 50).max(1) as u32;
-        for at in 0..self.columns.len() {
-            let Some(column) = self.columns.get(at) else { continue };
-            let mut templates = Voices::new(column.templates_len);
-            for (host, has) in numbered(all) {
-                let values = has.rows.iter().filter_map(|&(id, _)| self.cells(id).get(at));
-                values.for_each(|&value| templates.count(column.template(value), host));
-            }
-            templates.settle();
-            let mut shapes: HashMap<Vec<u8>, u32> = HashMap::new();
-            let mut shape_of: Vec<u32> = vec![u32::MAX; column.values.len()];
-            for ((value, &template), place) in
-                column.values.iter().zip(&column.template_of).zip(&mut shape_of)
-            {
-                if templates.hosts(template) <= rare
-                    && let Some(outline) = template::outline(value)
-                {
-                    let next = shapes.len() as u32;
-                    *place = *shapes.entry(outline).or_insert(next);
-                }
-            }
-            let mut values_of = vec![0usize; shapes.len()];
-            for &shape in &shape_of {
-                values_of.get_mut(shape as usize).into_iter().for_each(|values| *values += 1);
-            }
-            let mut outlines = Voices::new(shapes.len());
-            for (host, has) in numbered(all) {
-                let values = has.rows.iter().filter_map(|&(id, _)| self.cells(id).get(at));
-                for &shape in values.filter_map(|&value| shape_of.get(value as usize)) {
-                    outlines.count(shape, host);
-                }
-            }
-            let is_random = |shape: u32| {
-                let values = values_of.get(shape as usize).copied().unwrap_or_default();
-                outlines.hosts(shape) as usize >= FEWEST_RANDOM
-                    && values as f64 >= f64::from(outlines.hosts(shape)) * OWN_VALUES
-                    && f64::from(outlines.hosts(shape)) >= hosts as f64 * RANDOM_SHARE
-            };
-            let random: Vec<(usize, u32)> = shape_of
-                .iter()
-                .enumerate()
-                .filter(|&(_, &shape)| shape != u32::MAX && is_random(shape))
-                .map(|(value, &shape)| (value, shape))
-                .collect();
-            if let Some(column) = self.columns.get_mut(at) {
-                let first = column.templates_len as u32;
-                for (value, shape) in random {
-                    column
-                        .template_of
-                        .get_mut(value)
-                        .into_iter()
-                        .for_each(|template| *template = first + shape);
-                }
-                column.templates_len += shapes.len();
-            }
-        }
-    }
-
     /// The numbers of an identity's values.
     pub(crate) fn cells(&self, id: IdentityId) -> &[u32] {
         let width = self.columns.len();
@@ -163,16 +102,15 @@ impl<'a> Columns<'a> {
         self.cells.get(start..start + width).unwrap_or_default()
     }
 
+    /// The numbers of the values that a host has in one column.
+    pub(crate) fn of_host(&self, has: &HostIdentities, at: usize) -> impl Iterator<Item = u32> {
+        has.rows.iter().filter_map(move |&(id, _)| self.cells(id).get(at).copied())
+    }
+
     pub(crate) fn row(&self, id: IdentityId) -> Option<Row<'a>> {
         self.rows.get(id.0 as usize).copied().flatten()
     }
 }
-
-/// Random names are on at least this share of the hosts, and on so many.
-const RANDOM_SHARE: f64 = 0.15;
-const FEWEST_RANDOM: usize = 6;
-/// And so many of those hosts have one of their own.
-const OWN_VALUES: f64 = 0.5;
 
 /// Numbers for lists of numbers.
 #[derive(Default)]

@@ -45,7 +45,8 @@ pub struct Masked {
 /// A form that stands for several values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mask {
-    /// `#` stands for a number, `#x` for hexadecimal digits, `#r` and a run of `w` for random names.
+    /// `#` stands for a number, `#x` for hexadecimal digits, `#r` and a run of `w` for random names, `#host` for
+    /// the name of one of the herd's hosts.
     pub form: String,
     /// Whether the herd taught it: one by one the names do not look random.
     pub learned: bool,
@@ -71,18 +72,17 @@ pub fn normalisation(bundle: &Bundle, tables: &Tables) -> Vec<Normalisation> {
             let (identities, sides) = Identities::of(&[&asked], &compared);
             let hosts = sides.into_iter().next()?;
             let mut columns = Columns::read(&[(&asked, &hosts)], identities.len(), &compared);
-            let plain: Vec<usize> = columns.columns.iter().map(|column| column.templates_len).collect();
-            columns.learn_shapes(&[&hosts]);
-            let masked = compared.columns().iter().zip(plain).enumerate().map(|(at, (name, plain))| {
+            columns.learn(&[&hosts], &[&asked.names]);
+            let masked = compared.columns().iter().enumerate().map(|(at, name)| {
                 let mut voices =
                     Voices::new(columns.columns.get(at).map_or(0, |column| column.templates_len));
                 for (host, has) in numbered(&[&hosts]) {
-                    for value in has.rows.iter().filter_map(|&(id, _)| columns.cells(id).get(at)) {
+                    for value in columns.of_host(has, at) {
                         let column = columns.columns.get(at);
-                        column.into_iter().for_each(|column| voices.count(column.template(*value), host));
+                        column.into_iter().for_each(|column| voices.count(column.template(value), host));
                     }
                 }
-                masked(name, &columns, at, plain, &voices)
+                masked(name, &columns, at, &voices)
             });
             let there = asked.usual_shape().iter().flat_map(|shape| shape.iter());
             let unused: Vec<&ColumnName> =
@@ -106,8 +106,7 @@ pub fn normalisation(bundle: &Bundle, tables: &Tables) -> Vec<Normalisation> {
     all
 }
 
-/// `plain` forms are known by their looks, those with higher numbers were learned.
-fn masked(name: &ColumnName, columns: &Columns<'_>, at: usize, plain: usize, voices: &Voices) -> Masked {
+fn masked(name: &ColumnName, columns: &Columns<'_>, at: usize, voices: &Voices) -> Masked {
     let Some(column) = columns.columns.get(at) else {
         return Masked { column: name.clone(), values: 0, forms: 0, masks: Vec::new() };
     };
@@ -120,16 +119,16 @@ fn masked(name: &ColumnName, columns: &Columns<'_>, at: usize, plain: usize, voi
     let mut masks: Vec<Mask> = several
         .filter_map(|(form, values)| {
             let example = values.iter().min()?;
-            let learned = form as usize >= plain;
+            let learned = column.learned.get(&form);
             let mut text = Vec::new();
-            match template::outline(example).filter(|_| learned) {
-                // The zero byte stands between the place and the name.
-                Some(outline) => text.extend(outline.into_iter().filter(|&byte| byte != 0)),
+            match learned {
+                // In an outline, the zero byte stands between the place and the name.
+                Some(form) => text.extend(form.iter().filter(|&&byte| byte != 0)),
                 None => template::push(&mut text, example),
             }
             Some(Mask {
                 form: String::from_utf8_lossy(&text).into_owned(),
-                learned,
+                learned: learned.is_some(),
                 values: values.len(),
                 hosts: voices.hosts(form),
                 example: String::from_utf8_lossy(example).into_owned(),

@@ -1,5 +1,6 @@
 //! Which hosts are compared: of each host the last snapshot, by herd.
 
+use crate::names::HerdNames;
 use herdiff_model::bundle::Bundle;
 use herdiff_model::name::{HerdName, HostName};
 use herdiff_model::outcome::QueryOutcome;
@@ -8,6 +9,7 @@ use herdiff_model::rowtable::{RowId, RowTable};
 use herdiff_model::snapshot::Snapshot;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Hosts of one bundle.
 #[derive(Clone)]
@@ -15,6 +17,7 @@ pub(crate) struct Roster<'a> {
     pub(crate) bundle: &'a Bundle,
     /// Ordered by name.
     pub(crate) hosts: Vec<&'a Snapshot>,
+    names: Arc<HerdNames>,
 }
 
 impl<'a> Roster<'a> {
@@ -25,26 +28,37 @@ impl<'a> Roster<'a> {
         for snapshot in &bundle.snapshots {
             last.insert((&snapshot.herd, &snapshot.host), snapshot);
         }
-        let mut herds: Vec<(HerdName, Self)> = Vec::new();
+        let mut herds: Vec<(HerdName, Vec<&Snapshot>)> = Vec::new();
         for ((herd, _), snapshot) in last {
             match herds.last_mut().filter(|(name, _)| name == herd) {
-                Some((_, roster)) => roster.hosts.push(snapshot),
-                None => herds.push((herd.clone(), Self { bundle, hosts: vec![snapshot] })),
+                Some((_, hosts)) => hosts.push(snapshot),
+                None => herds.push((herd.clone(), vec![snapshot])),
             }
         }
-        herds
+        herds.into_iter().map(|(herd, hosts)| (herd, Self::new(bundle, hosts))).collect()
+    }
+
+    fn new(bundle: &'a Bundle, hosts: Vec<&'a Snapshot>) -> Self {
+        let names = Arc::new(HerdNames::of(bundle, &hosts));
+        Self { bundle, hosts, names }
     }
 
     /// The hosts of all herds together.
     pub(crate) fn everyone(bundle: &'a Bundle) -> Self {
         let hosts = Self::herds(bundle).into_iter().flat_map(|(_, roster)| roster.hosts).collect();
-        Self { bundle, hosts }
+        Self::new(bundle, hosts)
+    }
+
+    /// Some of these hosts.
+    pub(crate) fn part(&self, hosts: Vec<&'a Snapshot>) -> Self {
+        Self { hosts, ..self.clone() }
     }
 
     /// One query of these hosts; nothing where the bundle's pack does not have it.
     pub(crate) fn ask(&self, name: &str) -> Option<Asked<'a>> {
         let (id, _, table) = self.bundle.queries().find(|(_, query, _)| query.name.as_str() == name)?;
-        Some(Asked { table, outcomes: self.hosts.iter().map(|host| host.query(id)).collect() })
+        let outcomes = self.hosts.iter().map(|host| host.query(id)).collect();
+        Some(Asked { table, outcomes, names: Arc::clone(&self.names) })
     }
 
     pub(crate) fn host(&self, index: usize) -> Option<&'a Snapshot> {
@@ -57,6 +71,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) table: &'a RowTable,
     /// In the order of the roster's hosts.
     pub(crate) outcomes: Vec<Option<&'a QueryOutcome>>,
+    /// What the hosts are called.
+    pub(crate) names: Arc<HerdNames>,
 }
 
 impl<'a> Asked<'a> {

@@ -196,7 +196,11 @@ fn family(view: &QueryView<'_>, row: Row<'_>) -> Vec<u8> {
     let mut form = Vec::new();
     let key = if view.compared.can_change() { view.compared.key() } else { view.compared.columns() };
     for column in key {
-        template::push(&mut form, row.get(column.as_str()).unwrap_or_default());
+        let cell = row.get(column.as_str()).unwrap_or_default();
+        match view.asked.names.template(cell) {
+            Some(template) => form.extend(template),
+            None => template::push(&mut form, cell),
+        }
         form.push(0);
     }
     form

@@ -10,6 +10,7 @@ use crate::attribute::Attribute;
 use crate::columns::{Column, Columns, Numbers};
 use crate::deviation::signs;
 use crate::identity::{Compared, HostIdentities, IdentityId, Told};
+use crate::names::HerdNames;
 use crate::roster::Asked;
 use crate::voices::{GroupTails, Rarest, Tail, Voices, numbered};
 use bstr::BStr;
@@ -84,7 +85,8 @@ impl<'a> Usual<'a> {
     ) -> Self {
         let mut columns = Columns::read(sides, identities, compared);
         let all: Vec<&[HostIdentities]> = sides.iter().map(|(_, hosts)| *hosts).collect();
-        columns.learn_shapes(&all);
+        let names: Vec<&HerdNames> = sides.iter().map(|(asked, _)| &*asked.names).collect();
+        columns.learn(&all, &names);
         let signs: Vec<u64> =
             columns.rows.iter().map(|row| row.map_or(0, |row| signs(row, knowledge))).collect();
         let is_key: Vec<bool> = compared

@@ -418,3 +418,28 @@ fn an_intruder_on_a_third_of_the_herd_is_found_and_another_image_is_not() {
     let image = report.findings.iter().find(|finding| finding.host.as_str() == "web-15").unwrap();
     assert!(image.score < 7.0, "{}", image.score);
 }
+
+#[test]
+fn what_carries_the_own_name_is_the_same_everywhere_even_where_hosts_are_named_by_words() {
+    let names =
+        ["athena", "hermes", "zeus", "apollo", "artemis", "hera", "ares", "demeter", "hades", "hestia"];
+    let mut fleet = Fleet::new(&["processes", "file"], names.len());
+    for (n, name) in names.iter().enumerate() {
+        fleet.visits[n].host = format!("{name}.corp.example").as_str().into();
+        fleet
+            .row(
+                n,
+                "processes",
+                &format!(
+                    "path=/opt/agent/agentd|cmdline=agentd --node {name} --peer {}|uid=0",
+                    names[(n + 1) % 10]
+                ),
+            )
+            .row(n, "file", &format!("path=/etc/agent/{name}.pem|mode=0600|uid=0"));
+    }
+    assert_eq!(compare(&fleet).findings, [], "only whose it is differs");
+    fleet.row(3, "file", "path=/etc/agent/medusa.pem|mode=0600|uid=0");
+    let report = compare(&fleet);
+    assert_eq!(report.findings.len(), 1, "no host is called that");
+    assert!(best(&report).title.contains("medusa"), "{}", best(&report).title);
+}

@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// Rows without statements, under other names and with fewer columns
     #[arg(long)]
     foreign: bool,
+    /// Hosts named by words, not by numbers
+    #[arg(long)]
+    words: bool,
     /// Also rank by difference and by stacking
     #[arg(long)]
     naive: bool,
@@ -106,9 +109,11 @@ impl Size<'_> {
             drop(report);
             for (scenario, scores) in scenarios.iter().zip(&mut by_scenario) {
                 let (bundle, truth) = plant(&herd, *scenario, 1);
-                let score = self.score(&herd, &bundle, &truth);
+                let report = self.report(&bundle);
+                let score = measure::score(&herd, &truth, &report);
                 if self.arguments.verbose {
                     println!("  {seed} {:<24} {:?} host {}", scenario.name, score.places, score.worst_rank);
+                    print_before(&report, &truth, &score);
                 }
                 scores.push(score);
                 let (score, findings) = self.against_baseline(&herd, &bundle, &truth);
@@ -125,12 +130,14 @@ impl Size<'_> {
             for name in ["cron-implant", "systemd-unit", "authorized-key", "miner"] {
                 let Some(scenario) = Scenario::named(name) else { continue };
                 let (bundle, truth) = plant(&herd, scenario, herd.len() * 3 / 10);
-                let score = self.score(&herd, &bundle, &truth);
+                let report = self.report(&bundle);
+                let score = measure::score(&herd, &truth, &report);
                 if self.arguments.verbose {
                     let mut places = score.places.clone();
                     places.sort_unstable();
                     places.dedup();
                     println!("  {seed} third: {name} {places:?} host {}", score.worst_rank);
+                    print_before(&report, &truth, &score);
                 }
                 third.push(score);
             }
@@ -178,13 +185,17 @@ impl Size<'_> {
             seed,
             mixed,
             foreign: self.arguments.foreign,
+            words: self.arguments.words,
         };
         Herd::grow(plan).map_err(|error| CommandError::NotAsExpected(error.to_string()))
     }
 
     fn score(&self, herd: &Herd, bundle: &Bundle, truth: &Truth) -> Score {
-        let report: Report = outliers(bundle, self.tables, &Options::default());
-        measure::score(herd, truth, &report)
+        measure::score(herd, truth, &self.report(bundle))
+    }
+
+    fn report(&self, bundle: &Bundle) -> Report {
+        outliers(bundle, self.tables, &Options::default())
     }
 
     /// The compromised host alone, held against clean ones of its herd: how well, and how many findings above the threshold.
@@ -226,6 +237,31 @@ impl Size<'_> {
             ranked / scores.len() as f64,
             mean(&|score| score.auc)
         );
+    }
+}
+
+/// Where compromised hosts are not among the first, what stands before them, and then what is known of the last of them.
+fn print_before(report: &Report, truth: &Truth, score: &Score) {
+    if score.worst_rank <= score.compromised + 2 {
+        return;
+    }
+    let (before, after) =
+        report.suspects.split_at(score.worst_rank.saturating_sub(1).min(report.suspects.len()));
+    let innocent = before.iter().filter(|suspect| !truth.contains_key(suspect.host.as_str()));
+    for suspect in innocent.take(4).chain(after.first()) {
+        println!("      {:<8} {:>5.1} of {} findings", suspect.host, suspect.score, suspect.findings);
+        for finding in report.findings.iter().filter(|finding| finding.hosts.contains(&suspect.host)).take(3)
+        {
+            println!(
+                "        {:>5.1} {} {} [{}] {} | {}",
+                finding.score,
+                finding.kind,
+                finding.query,
+                finding.hosts.len(),
+                finding.title,
+                finding.why
+            );
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub struct HerdPlan {
     pub mixed: bool,
     /// Whether the rows come without statements, under names and with columns that are not those of the pack.
     pub foreign: bool,
+    /// Whether the hosts are named by words and not by numbers.
+    pub words: bool,
 }
 
 /// A clean herd.
@@ -52,7 +54,10 @@ impl Herd {
             FleetPlan { seed: plan.seed, hosts: plan.hosts, noise: Noise::Hard, ..FleetPlan::default() };
         let mut fleet = Fleet::grow(&fleet_plan);
         let dice = Dice::new(plan.seed).named("evaluation");
-        for host in &mut fleet.hosts {
+        for (place, host) in fleet.hosts.iter_mut().enumerate() {
+            if plan.words {
+                host.name = in_words(place);
+            }
             noise::upgrade(host, &dice.named(&host.name));
         }
         let text = merged_pack().unwrap_or_default();
@@ -225,6 +230,19 @@ const FOREIGN_LACKS: &[&str] =
     &["euid", "egid", "root", "family", "status", "unit_file_state", "root", "local_address"];
 
 /// As another tool could call it: no name of a table of osquery, but for some that have it somewhere within.
+/// A name without digits, another one for each number.
+fn in_words(number: usize) -> String {
+    const SYLLABLES: &[&str] = &["ka", "lo", "mi", "ne", "ru", "sa", "ti", "vo", "zen", "dor"];
+    let mut name = String::new();
+    let mut rest = number;
+    // Three syllables at least, as names have them.
+    while name.len() < 6 || rest > 0 {
+        name.extend(SYLLABLES.get(rest % SYLLABLES.len()).copied());
+        rest /= SYLLABLES.len();
+    }
+    name
+}
+
 fn foreign_query(name: &str) -> String {
     match name {
         "processes" => "ps_snapshot".into(),

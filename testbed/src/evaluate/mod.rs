@@ -52,8 +52,15 @@ mod tests {
 
     #[test]
     fn every_scenario_makes_rows_odd() {
-        let herd =
-            Herd::grow(HerdPlan { hosts: 4, rows: 2500, seed: 3, mixed: false, foreign: false }).unwrap();
+        let herd = Herd::grow(HerdPlan {
+            hosts: 4,
+            rows: 2500,
+            seed: 3,
+            mixed: false,
+            foreign: false,
+            words: false,
+        })
+        .unwrap();
         for &scenario in SCENARIOS {
             let (bundle, truth) = plant(&herd, scenario, 1);
             let marks: Vec<_> = truth.values().flatten().collect();
