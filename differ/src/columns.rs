@@ -17,6 +17,8 @@ pub(crate) struct Column<'a> {
     pub(crate) templates_len: usize,
     /// The templates that the herd taught, as text.
     pub(crate) learned: BTreeMap<u32, Vec<u8>>,
+    /// Whether none is not some: a log of no bytes is no log of many.
+    is_amount: bool,
     index: HashMap<&'a BStr, u32>,
     templates: HashMap<Vec<u8>, u32>,
 }
@@ -30,7 +32,10 @@ impl<'a> Column<'a> {
         self.index.insert(cell, number);
         self.values.push(cell);
         scratch.clear();
-        template::push(scratch, cell);
+        match self.is_amount && cell == "0" {
+            true => scratch.push(b'0'),
+            false => template::push(scratch, cell),
+        }
         let template = match self.templates.get(scratch) {
             Some(&template) => template,
             None => {
@@ -76,6 +81,9 @@ impl<'a> Columns<'a> {
         let width = compared.columns().len();
         let mut columns: Vec<Column<'a>> = Vec::new();
         columns.resize_with(width, Column::default);
+        for (name, column) in compared.columns().iter().zip(&mut columns) {
+            column.is_amount = name.as_str() == "size";
+        }
         let mut cells = Vec::with_capacity(identities * width);
         let mut scratch = Vec::new();
         for row in &rows {

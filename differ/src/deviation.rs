@@ -119,6 +119,8 @@ pub(crate) struct Deviation<'a> {
     pub(crate) baseline: Option<Baseline>,
     /// In bits: what the herd itself does not explain.
     pub(crate) surprise: f64,
+    /// Whether an upgrade explains it, or a content that most hosts have.
+    pub(crate) is_explained: bool,
     /// In bits: what its signs say about danger; below zero where they say that it is harmless.
     pub(crate) alarm: f64,
     /// In bits: what such a thing says about danger, if it is surprising.
@@ -137,7 +139,7 @@ impl<'a> Deviation<'a> {
         self.others.len() + 1
     }
 
-    /// The signs that the row shows.
+    /// The signs that the row shows, one of those that say the same.
     pub(crate) fn shown_signs<'k>(&self, knowledge: &'k Knowledge) -> impl Iterator<Item = &'k Sign> {
         let shown = self.signs;
         knowledge
@@ -147,7 +149,19 @@ impl<'a> Deviation<'a> {
             .enumerate()
             .filter(move |(n, _)| shown >> n & 1 == 1)
             .map(|(_, sign)| sign)
+            .filter(move |sign| is_first(knowledge, shown, sign))
     }
+}
+
+/// Whether none of the signs before it that are shown says the same.
+fn is_first(knowledge: &Knowledge, shown: u64, sign: &Sign) -> bool {
+    let same = knowledge
+        .signs
+        .iter()
+        .take(64)
+        .enumerate()
+        .find(|(n, other)| shown >> n & 1 == 1 && other.say == sign.say);
+    same.is_some_and(|(_, first)| std::ptr::eq(first, sign))
 }
 
 /// Which signs a row shows that is there: bit n is the n-th that is known for its query. Those that speak of changes are among them

@@ -6,6 +6,7 @@ use crate::deviation::{
 use crate::finding::{Kind, Prevalence};
 use crate::identity::{Counts, HostIdentities, IdentityId};
 use crate::lookalike;
+use crate::split::is_part;
 use crate::usual::{FamilyId, Look, Usual, bits};
 use bstr::BStr;
 use herdiff_model::row::Row;
@@ -35,6 +36,8 @@ pub(crate) struct Gathering<'v, 'a> {
 pub(crate) enum Alike {
     /// They differ only in what is different everywhere, whichever hosts have them.
     Everywhere(FamilyId),
+    /// The same, and only a part of the herd has any of the kind.
+    InPart(FamilyId),
     /// They are of one family, and on the same hosts: a thousand of them on one host must not bury what others have.
     There(FamilyId, Vec<HostIndex>),
     /// Several hosts, and just these, have them all: one cause.
@@ -104,7 +107,7 @@ impl<'a> Gathering<'_, 'a> {
                 Some(event) => {
                     event.members.push(change);
                     event.first.push(first);
-                    if matches!(event.alike, Alike::Everywhere(_)) {
+                    if matches!(event.alike, Alike::Everywhere(_) | Alike::InPart(_)) {
                         event.hosts.extend(hosts);
                     }
                 }
@@ -125,6 +128,7 @@ impl<'a> Gathering<'_, 'a> {
             Change::Added(id) => {
                 let family = self.weighed.looks.get(&id).and_then(|look| look.family);
                 match family {
+                    Some(family) if self.is_of_part(family) => Alike::InPart(family),
                     Some(family) => Alike::Everywhere(family),
                     None if hosts.len() >= TOGETHER || many.contains(hosts) => {
                         Alike::Together(hosts.to_vec())
@@ -133,6 +137,10 @@ impl<'a> Gathering<'_, 'a> {
                 }
             }
         }
+    }
+
+    fn is_of_part(&self, family: FamilyId) -> bool {
+        is_part(self.usual.hosts_with_family(family) as usize, self.hosts.len())
     }
 
     fn deviation(
@@ -173,6 +181,7 @@ impl<'a> Gathering<'_, 'a> {
             surprise: lead.surprise,
             almost,
             all: event.members,
+            is_explained: false,
             alarm: 0.0,
             danger: 0.0,
             score: 0.0,
@@ -193,7 +202,9 @@ impl<'a> Gathering<'_, 'a> {
                 let known = self.weighed.looks.get(&id).copied();
                 let look = known.unwrap_or_else(|| self.usual.look(id, told));
                 let prevalence = match event.alike {
-                    Alike::Everywhere(_) if several => alone.with_present(event.hosts.len() as u32),
+                    Alike::Everywhere(_) | Alike::InPart(_) if several => {
+                        alone.with_present(event.hosts.len() as u32)
+                    }
                     _ => alone,
                 };
                 (prevalence, look.surprise)

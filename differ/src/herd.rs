@@ -7,6 +7,7 @@ use crate::gather::{Gathering, Weighed};
 use crate::identity::{Compared, Counts, HostIdentities, Identities, IdentityId, Told};
 use crate::roster::Roster;
 use crate::side_by_side::side_by_side;
+use crate::split::is_part;
 use crate::usual::{FamilyId, ThingId, Usual, bits};
 use crate::voices::Tail;
 use herdiff_model::knowledge::Tables;
@@ -83,7 +84,9 @@ fn odd(
             continue;
         }
         let look = usual.look(id, told);
-        if look.surprise < FLOOR {
+        let on = look.family.map_or(prevalence.present, |family| usual.hosts_with_family(family));
+        let is_of_part = is_part(on as usize, told as usize);
+        if look.surprise < FLOOR && !is_of_part {
             continue;
         }
         let change = look.instead.map_or(Change::Added(id), |from| Change::Changed { from, to: id });

@@ -8,7 +8,7 @@ use crate::template;
 use crate::voices::{Voices, numbered};
 use herdiff_model::bundle::Bundle;
 use herdiff_model::knowledge::Tables;
-use herdiff_model::name::{ColumnName, HerdName, QueryName};
+use herdiff_model::name::{ColumnName, HerdName, QueryName, TableName};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,6 +19,8 @@ pub struct Normalisation {
     pub herd: HerdName,
     /// The query.
     pub query: QueryName,
+    /// Which of osquery's tables the rows are about, by their statement or by their columns.
+    pub table: Option<TableName>,
     /// What rows are about: those with one key are one thing. Empty where each row is a thing of its own.
     pub key: Vec<ColumnName>,
     /// The columns that are compared, with what is masked in them.
@@ -91,6 +93,7 @@ pub fn normalisation(bundle: &Bundle, tables: &Tables) -> Vec<Normalisation> {
             Some(Normalisation {
                 herd: herd.clone(),
                 query: query.name.clone(),
+                table: knowledge.table.clone(),
                 key: compared.key().to_vec(),
                 compared: masked.collect(),
                 volatile: unused.iter().filter(is_volatile).map(|&column| column.clone()).collect(),

@@ -5,7 +5,7 @@ use crate::finding::{Cells, Prevalence};
 use crate::lookalike;
 use crate::roster::Roster;
 use crate::template;
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, Finder};
 use herdiff_model::bundle::Bundle;
 use herdiff_model::name::{ColumnName, HostName, QueryName};
 use herdiff_model::outcome::QueryOutcome;
@@ -99,13 +99,14 @@ pub fn scope(bundle: &Bundle, indicator: &Indicator) -> Scope {
         .map(|(n, _)| n)
         .collect();
     let found = find(bundle, indicator, &looked_at);
+    let queries_with: BTreeSet<usize> = found.keys().map(|(query, _)| *query).collect();
     let mut scope = Scope { of: roster.hosts.len(), ..Scope::default() };
     let mut hosts_of: BTreeMap<(usize, RowId), Vec<usize>> = BTreeMap::new();
     let (mut same, mut like, mut unknown) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (host, snapshot) in roster.hosts.iter().enumerate() {
         for &query in &looked_at {
             let rows = snapshot.queries.get(query).and_then(QueryOutcome::rows);
-            let could_have = found.keys().any(|(of, _)| *of == query) || indicator.query.is_some();
+            let could_have = queries_with.contains(&query) || indicator.query.is_some();
             if could_have && rows.is_none_or(|rows| !rows.tells_absence()) {
                 unknown.insert(host);
             }
@@ -158,16 +159,16 @@ fn row(bundle: &Bundle, query: usize, id: RowId) -> Option<Row<'_>> {
 
 /// All rows that are what was looked for, or like it.
 fn find(bundle: &Bundle, indicator: &Indicator, queries: &[usize]) -> BTreeMap<(usize, RowId), Likeness> {
-    let forms: Vec<Vec<u8>> = indicator.cells.iter().map(|(_, value)| form(value)).collect();
+    let sought: Vec<Sought<'_>> = indicator.cells.iter().map(|(_, value)| Sought::new(value)).collect();
     let mut found = BTreeMap::new();
     let mut contents: HashSet<&BStr> = HashSet::new();
     let tables = || queries.iter().filter_map(|&query| Some((query, bundle.tables.get(query)?)));
     for (query, table) in tables() {
         for (id, row) in table.rows() {
-            let each = indicator.cells.iter().zip(&forms).map(|((column, value), form)| {
+            let each = indicator.cells.iter().zip(&sought).map(|((column, _), sought)| {
                 let cells =
                     row.iter().filter(|(name, _)| column.as_ref().is_none_or(|column| column == *name));
-                cells.filter_map(|(_, cell)| likeness(cell, value, form)).min()
+                cells.filter_map(|(_, cell)| sought.likeness(cell)).min()
             });
             if let Some(likeness) = each.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()) {
                 found.insert((query, id), likeness);
@@ -201,27 +202,51 @@ fn is_digest(cell: &BStr) -> bool {
 /// Shorter values are in everything.
 const SHORTEST_WITHIN: usize = 4;
 
-fn likeness(cell: &BStr, value: &[u8], form_of_value: &[u8]) -> Option<Likeness> {
-    if cell == value {
-        return Some(Likeness::Same);
-    }
-    if value.len() >= SHORTEST_WITHIN && is_within(cell, value) {
-        return Some(Likeness::Within);
-    }
-    let has_words = form_of_value.iter().filter(|byte| byte.is_ascii_alphabetic()).count() >= SHORTEST_WITHIN;
-    if has_words && form(cell) == form_of_value {
-        return Some(Likeness::SameForm);
-    }
-    lookalike::are_alike(lookalike::name(cell), lookalike::name(value)).then_some(Likeness::AlmostSame)
+/// A value that is looked for, prepared once for all rows.
+struct Sought<'i> {
+    value: &'i [u8],
+    within: Finder<'i>,
+    form: Vec<u8>,
+    /// Whether its form says enough to be looked for.
+    form_tells: bool,
 }
 
-/// Whether a text has the value as a whole word.
-fn is_within(text: &BStr, value: &[u8]) -> bool {
-    text.find_iter(value).any(|start| {
+impl<'i> Sought<'i> {
+    fn new(value: &'i [u8]) -> Self {
+        let form = form(value);
+        let words = form.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+        Self { value, within: Finder::new(value), form, form_tells: words >= SHORTEST_WITHIN }
+    }
+
+    fn likeness(&self, cell: &BStr) -> Option<Likeness> {
+        if cell == self.value {
+            return Some(Likeness::Same);
+        }
+        if self.value.len() >= SHORTEST_WITHIN && self.is_within(cell) {
+            return Some(Likeness::Within);
+        }
+        if self.form_tells && form(cell) == self.form {
+            return Some(Likeness::SameForm);
+        }
+        lookalike::are_alike(lookalike::name(cell), lookalike::name(self.value))
+            .then_some(Likeness::AlmostSame)
+    }
+
+    /// Whether a text has the value as a whole word.
+    fn is_within(&self, text: &BStr) -> bool {
         let is_edge = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-        is_edge(start.checked_sub(1).and_then(|before| text.get(before)))
-            && is_edge(text.get(start + value.len()))
-    })
+        let mut from = 0;
+        while let Some(at) = text.get(from..).and_then(|rest| self.within.find(rest)) {
+            let start = from + at;
+            if is_edge(start.checked_sub(1).and_then(|before| text.get(before)))
+                && is_edge(text.get(start + self.value.len()))
+            {
+                return true;
+            }
+            from = start + self.value.len().max(1);
+        }
+        false
+    }
 }
 
 /// Rows that at least two hosts in scope share and that are rare elsewhere; of a single host, those that nobody else has.

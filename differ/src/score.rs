@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 
 /// What a baseline's disagreement is worth, however many hosts share it.
-const NOT_IN_BASELINE: f64 = 4.0;
+const NOT_IN_BASELINE: f64 = 5.5;
 /// What is odd in the herd and not in the baseline either is a little odder.
 const AGREED: f64 = 1.0;
 /// Danger counts in full only for what is at least this surprising, or as surprising as anything can be in a small herd: what
@@ -25,6 +25,10 @@ const MANY: usize = 2;
 const FEW: usize = 10;
 /// A name that is almost another's.
 const IMPOSTOR: f64 = 3.0;
+/// As many packages that are older than elsewhere were not upgraded yet.
+const LATE: usize = 3;
+/// More hosts than these with one older version were not upgraded yet, either.
+const FEW_BACK: usize = 2;
 /// A package that went back.
 const OLDER: f64 = 4.0;
 
@@ -32,7 +36,8 @@ const OLDER: f64 = 4.0;
 pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], hosts: usize) {
     let mut upgraded: BTreeSet<HostIndex> = BTreeSet::new();
     for deviation in deviations.iter() {
-        if versions(deviation, views).is_some_and(|(newer, _)| newer > 0) {
+        // Forward, or not yet: those who are late have other files, too.
+        if versions(deviation, views).is_some() {
             upgraded.extend(&deviation.hosts);
         }
     }
@@ -55,13 +60,17 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
         let surprise = known + calibrated(deviation.surprise, most);
         deviation.danger = deviation.alarm + view.knowledge.weight;
         let danger = deviation.danger * (seen / surprising).min(1.0);
-        deviation.score = match versions(deviation, views) {
-            Some((newer, older)) if newer > older * FEW => (surprise + danger) * EXPLAINED,
+        let versions = versions(deviation, views);
+        deviation.is_explained = match versions {
+            // Who has many packages as they were is late.
+            Some((newer, older)) => newer > older * FEW || older >= LATE,
+            None => is_explained(deviation, view, &upgraded) || is_known(deviation, &known_contents),
+        };
+        deviation.score = match versions {
+            _ if deviation.is_explained => (surprise + danger) * EXPLAINED,
             // Some are always late; who is alone with an older version went back.
+            Some(_) if deviation.hosts.len() > FEW_BACK => surprise + danger,
             Some(_) => surprise + danger + OLDER * ((surprise - 2.0) / 3.0).clamp(0.0, 1.0),
-            None if is_explained(deviation, view, &upgraded) || is_known(deviation, &known_contents) => {
-                (surprise + danger) * EXPLAINED
-            }
             None => surprise + danger,
         };
         match deviation.baseline {

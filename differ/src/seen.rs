@@ -1,16 +1,17 @@
 //! One herd, compared: its stories with their scores, and how a story becomes a finding.
 
-use crate::deviation::{Baseline, Deviation, QueryView, names};
-use crate::finding::{Cells, Finding, FindingId, Kind, Part, Suspect};
+use crate::deviation::{Deviation, QueryView, names};
+use crate::finding::{Cells, Finding, FindingId, Part, Suspect};
 use crate::gather::Alike;
 use crate::roster::Roster;
+use crate::split::{ALARMING, Splits};
 use crate::{explain, score, story, template};
 use herdiff_model::knowledge::Attack;
 use herdiff_model::name::{HerdName, HostName};
 use herdiff_model::row::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What each further query that speaks for a story adds, in bits, and for how many.
+/// What each further kind of rows that speaks for a story adds, in bits, and for how many.
 const CORROBORATION: (f64, usize) = (1.0, 3);
 
 /// Deviations that tell one story, strongest first.
@@ -35,8 +36,10 @@ impl<'a> Seen<'a> {
     ) -> Self {
         let hosts = roster.hosts.len();
         score::score(&mut deviations, &views, hosts);
-        let stories = story::stories(&deviations, &views);
-        let stories = stories.into_iter().map(|members| Story::of(members, &deviations, hosts)).collect();
+        let stories = story::stories(&deviations, &views, hosts);
+        let splits = Splits::of(&stories, &deviations, hosts);
+        let stories =
+            stories.into_iter().map(|members| Story::of(members, &deviations, &views, &splits)).collect();
         Self { roster, views, deviations, stories }
     }
 
@@ -63,59 +66,33 @@ impl<'a> Seen<'a> {
 }
 
 impl Story {
-    fn of(members: Vec<usize>, deviations: &[Deviation<'_>], herd: usize) -> Self {
-        let rows = || members.iter().filter_map(|&n| deviations.get(n));
-        let queries: BTreeSet<usize> = rows().map(|deviation| deviation.view).collect();
-        let mut best = rows().map(|deviation| deviation.score).fold(0.0, f64::max);
-        if splits(rows, queries.len(), herd) {
-            best = rows().map(|deviation| SPLIT + deviation.danger).fold(best, f64::max);
-        }
+    fn of(
+        members: Vec<usize>,
+        deviations: &[Deviation<'_>],
+        views: &[QueryView<'_>],
+        splits: &Splits<'_>,
+    ) -> Self {
+        let rows: Vec<&Deviation<'_>> = members.iter().filter_map(|&n| deviations.get(n)).collect();
+        // Two queries of one table say the same thing twice.
+        let of_what = |deviation: &&Deviation<'_>| {
+            let table = views.get(deviation.view).and_then(|view| view.knowledge.table.as_ref());
+            (table, if table.is_none() { deviation.view } else { 0 })
+        };
+        let kinds = rows.iter().map(of_what).collect::<BTreeSet<_>>().len();
+        let best = rows.iter().map(|deviation| deviation.score).fold(0.0, f64::max);
+        let best = splits.worth(&rows, kinds).map_or(best, |split| best.max(split));
         let (bits, most) = CORROBORATION;
-        let mut score = best + bits * (queries.len().saturating_sub(1)).min(most) as f64;
-        // Many rows that a good part of the herd has together are another image, role or release.
-        let hosts = rows().next().map_or(0, |deviation| deviation.hosts.len());
-        let is_part = hosts >= 3 && hosts as f64 >= herd as f64 * PART_OF_HERD;
-        if is_part && rows().map(Deviation::members).sum::<usize>() >= MANY_ROWS {
-            score *= 0.5;
+        let mut score = best + bits * kinds.saturating_sub(1).min(most) as f64;
+        if splits.is_image(&rows) {
+            score *= IMAGE;
         }
         // A tenth of a bit is more than it can be trusted with.
         Self { members, score: (score * 10.0).round() / 10.0 }
     }
 }
 
-/// Whether the rows split the herd in a way that neither an image nor an upgrade explains: a few rows, new, on just the same hosts, which
-/// are too many to be odd by being few; and some of them show signs of danger. One intruder on a third of a herd looks like this.
-fn splits<'d, 'a: 'd, I: Iterator<Item = &'d Deviation<'a>>>(
-    rows: impl Fn() -> I,
-    queries: usize,
-    herd: usize,
-) -> bool {
-    let hosts = rows().next().map_or(0, |deviation| deviation.hosts.len());
-    let is_new = |deviation: &Deviation<'_>| {
-        deviation.change.kind() == Kind::Added
-            && !matches!(deviation.several, Some(Alike::Everywhere(_)))
-            && deviation.baseline != Some(Baseline::Has)
-    };
-    hosts >= 3
-        && hosts as f64 >= herd as f64 * PART_OF_HERD
-        && rows().map(Deviation::members).sum::<usize>() < MANY_ROWS
-        && rows().all(is_new)
-        && match queries {
-            1 => rows().any(|deviation| deviation.danger >= DANGEROUS),
-            _ => rows().any(|deviation| deviation.alarm >= ALARMING),
-        }
-}
-
-/// What it is worth that rows split a herd, before what they say about danger.
-const SPLIT: f64 = 4.0;
-/// Less is no sign of danger: signs of harmlessness count below zero, and one that all rows show for nothing.
-const ALARMING: f64 = 0.5;
-/// What is of one kind only must be as dangerous as this: a key, a sudo rule. Of several kinds, one must show a sign.
-const DANGEROUS: f64 = 4.0;
-/// From this share on, hosts are a part of the herd and not outliers.
-const PART_OF_HERD: f64 = 0.08;
-/// An intruder leaves fewer rows than another image.
-const MANY_ROWS: usize = 40;
+/// What another image, role or release keeps of its bits.
+const IMAGE: f64 = 0.5;
 
 fn finding(
     roster: &Roster<'_>,
@@ -175,10 +152,10 @@ fn id(herd: &HerdName, hosts: &[HostName], view: &QueryView<'_>, deviation: &Dev
     match &deviation.several {
         None => hasher.update(&view.identities.hash(deviation.change.shown())),
         Some(several) => {
-            if matches!(several, Alike::There(..) | Alike::Everywhere(_)) {
+            if matches!(several, Alike::There(..) | Alike::Everywhere(_) | Alike::InPart(_)) {
                 hasher.update(&family(view, deviation.row));
             }
-            if !matches!(several, Alike::Everywhere(_)) {
+            if !matches!(several, Alike::Everywhere(_) | Alike::InPart(_)) {
                 for host in hosts {
                     hasher
                         .update(&(host.as_str().len() as u64).to_le_bytes())
@@ -206,6 +183,15 @@ fn family(view: &QueryView<'_>, row: Row<'_>) -> Vec<u8> {
     form
 }
 
+/// What each doubling of the hosts that share a finding takes from what it says about each of them.
+const SHARED: f64 = 0.35;
+/// And the most that they take: a third of the herd must not sink out of sight.
+const MOST_SHARED: f64 = 1.0;
+/// And what it takes that none of its rows shows a sign of danger.
+const PLAIN: f64 = 1.0;
+/// The higher, the less do weak findings add up to a strong one.
+const POWER: i32 = 8;
+
 /// Hosts by how much is odd about them.
 pub(crate) fn suspects(ranked: &[(&Seen<'_>, &Story)]) -> Vec<Suspect> {
     let mut suspects: BTreeMap<(&HerdName, &HostName), Suspect> = BTreeMap::new();
@@ -218,13 +204,19 @@ pub(crate) fn suspects(ranked: &[(&Seen<'_>, &Story)]) -> Vec<Suspect> {
                 score: 0.0,
                 findings: 0,
             });
-            // One strong finding says more than many weak ones: fifth powers are summed.
-            suspect.score += story.score.powi(5);
+            // One strong finding says more than many weak ones: high powers are summed. What a host shares with others says less about it
+            // than what it has alone, and what shows no sign of danger is an accident more often than not.
+            let rows = || story.members.iter().filter_map(|&n| seen.deviations.get(n));
+            let is_alarming = rows().any(|deviation| deviation.alarm >= ALARMING);
+            let shared = (SHARED * (first.hosts.len() as f64).log2()).min(MOST_SHARED);
+            let plain = if is_alarming { 0.0 } else { PLAIN };
+            suspect.score += (story.score - shared - plain).max(0.0).powi(POWER);
             suspect.findings += 1;
         }
     }
     let mut suspects: Vec<_> = suspects.into_values().collect();
-    suspects.iter_mut().for_each(|suspect| suspect.score = (suspect.score.powf(0.2) * 10.0).round() / 10.0);
+    let bits = |sum: f64| (sum.powf(1.0 / f64::from(POWER)) * 10.0).round() / 10.0;
+    suspects.iter_mut().for_each(|suspect| suspect.score = bits(suspect.score));
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score));
     suspects
 }

@@ -5,12 +5,16 @@
 
 use crate::deviation::{Deviation, HostIndex, QueryView};
 use crate::finding::Kind;
+use crate::split::is_part;
 use bstr::{BStr, ByteSlice};
 use herdiff_model::row::Row;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Below this many bits a deviation is a story of its own: it says too little to link others.
+/// Below this many bits a deviation says too little to link others.
 const FLOOR: f64 = 2.0;
+
+/// It takes less to belong to one that names the same.
+const FLOOR_NAMED: f64 = 0.5;
 
 /// That just these hosts, and so many, have several oddities is one cause.
 const TOGETHER: usize = 3;
@@ -22,21 +26,37 @@ const FLOOR_TOGETHER: f64 = 0.5;
 const SHORTEST_PATH: usize = 6;
 
 /// Groups of places in `deviations`, each with its strongest first; the strongest group first.
-pub(crate) fn stories(deviations: &[Deviation<'_>], views: &[QueryView<'_>]) -> Vec<Vec<usize>> {
-    let worth: Vec<usize> = (0..deviations.len())
-        .filter(|&n| deviations.get(n).is_some_and(|deviation| deviation.score >= FLOOR))
-        .collect();
+pub(crate) fn stories(
+    deviations: &[Deviation<'_>],
+    views: &[QueryView<'_>],
+    hosts: usize,
+) -> Vec<Vec<usize>> {
+    let score = |n: usize| deviations.get(n).map_or(0.0, |deviation| deviation.score);
+    let worth: Vec<usize> = (0..deviations.len()).filter(|&n| score(n) >= FLOOR_NAMED).collect();
     let mut groups = Groups::new(deviations.len());
+    // For each that is too weak to link others: the strongest that names the same.
+    let mut strongest: BTreeMap<usize, usize> = BTreeMap::new();
     for links in links(deviations, views, &worth).into_values() {
-        links.windows(2).for_each(|pair| {
+        let (strong, weak): (Vec<usize>, Vec<usize>) = links.into_iter().partition(|&n| score(n) >= FLOOR);
+        strong.windows(2).for_each(|pair| {
             if let [one, other] = pair {
                 groups.join(*one, *other);
             }
         });
+        let best =
+            strong.into_iter().reduce(|best, other| if score(other) > score(best) { other } else { best });
+        for (weak, best) in weak.into_iter().filter_map(|weak| Some((weak, best?))) {
+            let known = strongest.entry(weak).or_insert(best);
+            if score(best) > score(*known) {
+                *known = best;
+            }
+        }
     }
+    strongest.into_iter().for_each(|(weak, strong)| groups.join(weak, strong));
     let mut together: HashMap<&[HostIndex], usize> = HashMap::new();
     for (n, deviation) in deviations.iter().enumerate() {
-        if deviation.hosts.len() >= TOGETHER && deviation.score >= FLOOR_TOGETHER {
+        let is_of_part = is_part(deviation.hosts.len(), hosts);
+        if deviation.hosts.len() >= TOGETHER && (deviation.score >= FLOOR_TOGETHER || is_of_part) {
             groups.join(*together.entry(&deviation.hosts).or_insert(n), n);
         }
     }
@@ -44,10 +64,9 @@ pub(crate) fn stories(deviations: &[Deviation<'_>], views: &[QueryView<'_>]) -> 
     for n in 0..deviations.len() {
         stories.entry(groups.find(n)).or_default().push(n);
     }
-    let score = |n: &usize| deviations.get(*n).map_or(0.0, |deviation| deviation.score);
     let mut stories: Vec<Vec<usize>> = stories.into_values().collect();
     // Stable sorts: what scores the same stays in the order of the pack and of the rows.
-    stories.iter_mut().for_each(|story| story.sort_by(|a, b| score(b).total_cmp(&score(a))));
+    stories.iter_mut().for_each(|story| story.sort_by(|a, b| score(*b).total_cmp(&score(*a))));
     stories
 }
 
@@ -142,8 +161,14 @@ fn is_digest(cell: &BStr) -> bool {
 fn paths<'a>(text: &'a BStr, mut found: impl FnMut(&'a BStr)) {
     let breaks = |c: char| c.is_whitespace() || "\"'`;|&<>()=,:".contains(c);
     for word in text.fields_with(breaks) {
-        if word.len() >= SHORTEST_PATH && word.first() == Some(&b'/') {
-            found(word.trim_end_with(|c| c == '/').as_bstr());
+        if word.len() < SHORTEST_PATH || word.first() != Some(&b'/') {
+            continue;
+        }
+        let path = word.trim_end_with(|c| c == '/').as_bstr();
+        found(path);
+        // A directory that nobody else names is as telling as what is in it.
+        if let Some(end) = path.rfind_byte(b'/').filter(|&end| end >= SHORTEST_PATH) {
+            found(path.get(..end).unwrap_or_default().as_bstr());
         }
     }
 }
@@ -189,7 +214,7 @@ mod tests {
         paths("/bin/sh -c 'exec /var/tmp/.x/upd --log=/tmp/.l; true' /a".into(), |path| {
             found.push(path.to_string())
         });
-        assert_eq!(found, ["/bin/sh", "/var/tmp/.x/upd", "/tmp/.l"]);
+        assert_eq!(found, ["/bin/sh", "/var/tmp/.x/upd", "/var/tmp/.x", "/tmp/.l"]);
     }
 
     #[test]

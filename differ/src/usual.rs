@@ -7,6 +7,7 @@
 //! no other has, that is all the bits there are. This is a p-value over hosts, so that bits mean the same for each kind of rows.
 
 use crate::attribute::Attribute;
+use crate::class::Classes;
 use crate::columns::{Column, Columns, Numbers};
 use crate::deviation::signs;
 use crate::identity::{Compared, HostIdentities, IdentityId, Told};
@@ -23,7 +24,7 @@ pub(crate) struct ThingId(u32);
 
 /// Things that are alike but for numbers and random names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct FamilyId(u32);
+pub(crate) struct FamilyId(pub(crate) u32);
 
 /// How an identity differs from what is usual.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,8 @@ pub(crate) struct Usual<'a> {
     /// For each thing with several identities: the commonest, and how many hosts have it.
     common: BTreeMap<ThingId, (IdentityId, u32)>,
     attributes: HashMap<(ThingId, u32), Attribute>,
+    /// The same of the forms of values, where values are many.
+    attributes_of_forms: HashMap<(ThingId, u32), Attribute>,
     /// For each column, the values that at least half of the hosts have.
     common_values: Vec<Vec<&'a BStr>>,
     values: Vec<Voices>,
@@ -60,7 +63,7 @@ pub(crate) struct Usual<'a> {
     template_tails: Vec<Tail>,
     /// For each column, the values within each family.
     within: Vec<Within>,
-    family_tail: Tail,
+    classes: Option<Classes>,
     is_key: Vec<bool>,
     hosts: u32,
 }
@@ -105,12 +108,13 @@ impl<'a> Usual<'a> {
             present: vec![0; identities],
             common: BTreeMap::new(),
             attributes: HashMap::new(),
+            attributes_of_forms: HashMap::new(),
             common_values: Vec::new(),
             values: columns.columns.iter().map(|column| Voices::new(column.values.len())).collect(),
             templates: columns.columns.iter().map(|column| Voices::new(column.templates_len)).collect(),
             template_tails: Vec::new(),
             within: Vec::new(),
-            family_tail: Tail::of(std::iter::empty(), 0),
+            classes: None,
             is_key,
             hosts: numbered(&all).filter(|(_, host)| host.told != Told::Nothing).count() as u32,
             columns,
@@ -119,6 +123,18 @@ impl<'a> Usual<'a> {
         usual.count(&all);
         usual.find_common();
         usual.tails(&all);
+        let first_key = compared
+            .key()
+            .first()
+            .and_then(|first| compared.columns().iter().position(|column| column == first));
+        usual.classes = Some(Classes::learn(
+            &all,
+            &usual.columns,
+            &usual.is_key,
+            first_key,
+            &usual.family_of,
+            &usual.of_families,
+        ));
         if compared.can_change() {
             usual.changes(&all);
         }
@@ -178,28 +194,24 @@ impl<'a> Usual<'a> {
 
     fn tails(&mut self, all: &[&[HostIdentities]]) {
         let width = self.columns.columns.len();
-        let mut rarest_family: Vec<u32> = Vec::new();
         let mut rarest_template: Vec<Vec<u32>> = vec![Vec::new(); width];
         let mut rarest = vec![u32::MAX; width];
+        let mut hosts = 0;
         for (_, has) in numbered(all) {
             rarest.fill(u32::MAX);
-            let mut family = u32::MAX;
             for &(id, _) in &has.rows {
-                family = family.min(self.of_families.hosts(self.family(id).0));
                 let cells = self.columns.cells(id).iter().zip(&self.columns.columns);
                 let counts = self.templates.iter().zip(&mut rarest);
                 for ((&value, column), (templates, rarest)) in cells.zip(counts) {
                     *rarest = templates.hosts(column.template(value)).min(*rarest);
                 }
             }
-            rarest_family.push(family);
+            hosts += 1;
             rarest_template.iter_mut().zip(&rarest).for_each(|(all, rarest)| all.push(*rarest));
         }
-        let hosts = rarest_family.len();
         let tail =
             |rarest: &[u32]| Tail::of(rarest.iter().copied().filter(|&count| count != u32::MAX), hosts);
         self.template_tails = rarest_template.iter().map(|rarest| tail(rarest)).collect();
-        self.family_tail = tail(&rarest_family);
         self.within = (0..width).map(|column| self.within(all, column)).collect();
     }
 
@@ -308,8 +320,31 @@ impl<'a> Usual<'a> {
                 }
             }
         }
+        self.attributes_of_forms = self.forms(all, &common, &attributes);
         self.common = common;
         self.attributes = attributes.into_iter().map(|(of, voices)| (of, Attribute::of(&voices))).collect();
+    }
+
+    /// Where most hosts have a value of their own, what forms these have: a log of no bytes is odd among those of many.
+    fn forms(
+        &self,
+        all: &[&[HostIdentities]],
+        common: &BTreeMap<ThingId, (IdentityId, u32)>,
+        values: &HashMap<(ThingId, u32), BTreeMap<u32, f64>>,
+    ) -> HashMap<(ThingId, u32), Attribute> {
+        let is_own = |of: &(ThingId, u32)| values.get(of).is_some_and(|values| values.len() >= MANY_VALUES);
+        let mut forms: HashMap<(ThingId, u32), BTreeMap<u32, f64>> = HashMap::new();
+        for (_, has) in numbered(all) {
+            let changing = has.rows.iter().map(|&(id, _)| (id, self.thing(id)));
+            for (id, thing) in changing.filter(|(_, thing)| common.contains_key(thing)) {
+                let cells = (0..).zip(self.columns.cells(id)).zip(&self.columns.columns);
+                for ((at, &value), column) in cells.filter(|((at, _), _)| is_own(&(thing, *at))) {
+                    *forms.entry((thing, at)).or_default().entry(column.template(value)).or_default() += 1.0;
+                }
+            }
+        }
+        forms.retain(|_, forms| forms.len() > 1);
+        forms.into_iter().map(|(of, voices)| (of, Attribute::of(&voices))).collect()
     }
 
     fn of_things_len(&self) -> usize {
@@ -352,7 +387,9 @@ impl<'a> Usual<'a> {
             }
         }
         // Those that speak of changes say nothing about rows that did not change.
-        for (sign, mut shares) in knowledge.signs.iter_mut().zip(shares).filter(|(sign, _)| !sign.changed) {
+        // And what is harmless does not become less so by being usual.
+        let weighed = knowledge.signs.iter_mut().zip(shares);
+        for (sign, mut shares) in weighed.filter(|(sign, _)| !sign.changed && sign.bits > 0.0) {
             shares.sort_by(f64::total_cmp);
             sign.bits *= 1.0 - shares.get(shares.len() / 2).copied().unwrap_or_default();
         }
@@ -392,9 +429,17 @@ impl<'a> Usual<'a> {
     fn attribute_surprise(&self, id: IdentityId, thing: ThingId, with_thing: u32) -> f64 {
         let columns = (0..).zip(self.columns.cells(id)).zip(&self.is_key).filter(|(_, is_key)| !**is_key);
         let surprises = columns.filter_map(|((column, &value), _)| {
-            let attribute = self.attributes.get(&(thing, column))?;
-            let rare = (f64::from(with_thing) / attribute.as_rare_as(value).max(1e-9)).log2();
-            Some(rare.min(attribute.beyond_usual(value)))
+            let odd = |attribute: &Attribute, value: u32| {
+                let rare = (f64::from(with_thing) / attribute.as_rare_as(value).max(1e-9)).log2();
+                rare.min(attribute.beyond_usual(value))
+            };
+            let of_value = self.attributes.get(&(thing, column)).map(|attribute| odd(attribute, value))?;
+            let of_form = self.attributes_of_forms.get(&(thing, column)).map_or(0.0, |attribute| {
+                let form =
+                    self.columns.columns.get(column as usize).map_or(0, |column| column.template(value));
+                odd(attribute, form)
+            });
+            Some(of_value.max(of_form))
         });
         surprises.fold(0.0, f64::max)
     }
@@ -422,7 +467,7 @@ impl<'a> Usual<'a> {
     }
 
     fn family_surprise(&self, family: FamilyId) -> f64 {
-        bits(self.hosts, self.family_tail.hosts(self.hosts_with_family(family)))
+        self.classes.as_ref().map_or(0.0, |classes| classes.surprise(family))
     }
 
     /// The values of a column that at least half of the hosts have.
@@ -466,6 +511,9 @@ const ALARMING: f64 = 2.0;
 fn bits_of(mask: u64) -> impl Iterator<Item = usize> {
     (0..64).filter(move |n| mask >> n & 1 == 1)
 }
+
+/// From so many values on, a thing has another one on each host.
+const MANY_VALUES: usize = 5;
 
 /// Rows about one thing that hosts have on average, where the key is one.
 const ROWS_OF_ONE: f64 = 1.5;

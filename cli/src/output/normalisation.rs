@@ -9,7 +9,11 @@ use herdiff_model::name::ColumnName;
 pub(crate) fn table(all: &[Normalisation]) -> String {
     let mut out = String::new();
     for one in all {
-        out += &format!("{} {}\n", escape(one.herd.as_str()), escape(one.query.as_str()));
+        let rows = match &one.table {
+            Some(table) => format!("rows of {}", escape(table.as_str())),
+            None => "rows of no table that is known".to_owned(),
+        };
+        out += &format!("{} {}: {rows}\n", escape(one.herd.as_str()), escape(one.query.as_str()));
         let mut line = |what: &str, columns: &mut dyn Iterator<Item = &ColumnName>| {
             let names: Vec<_> = columns.map(|column| escape(column.as_str())).collect();
             if !names.is_empty() {

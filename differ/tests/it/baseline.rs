@@ -43,7 +43,10 @@ fn added_missing_and_changed() {
         ]
     );
     let changed = report.findings.iter().find(|finding| finding.kind == Kind::Changed).unwrap();
-    assert_eq!(changed.why, "on web-00, other than in the baseline: status Unloading instead of Live");
+    assert_eq!(
+        changed.why,
+        "on web-00, other than in the baseline: status Unloading instead of Live; the kernel brings it, and loads it when it is needed"
+    );
 }
 
 #[test]

@@ -182,7 +182,8 @@ fn a_herd_of_two_minds_is_not_odd() {
         let version = if host % 3 == 0 { "2" } else { "1" };
         fleet.row(host, "users", &format!("username=app|uid={version}|directory=/"));
     }
-    assert_eq!(compare(&fleet).findings, []);
+    let report = compare(&fleet);
+    assert!(report.findings.iter().all(|finding| finding.score < 9.5), "{:?}", report.findings);
 }
 
 #[test]
@@ -442,4 +443,91 @@ fn what_carries_the_own_name_is_the_same_everywhere_even_where_hosts_are_named_b
     let report = compare(&fleet);
     assert_eq!(report.findings.len(), 1, "no host is called that");
     assert!(best(&report).title.contains("medusa"), "{}", best(&report).title);
+}
+
+#[test]
+fn a_quiet_program_stays_quiet_beside_one_that_is_different_everywhere() {
+    let mut fleet = Fleet::new(&["processes"], 30);
+    for host in 0..30u64 {
+        let id = format!(
+            "{:08x}-{:04x}-4a1b-9c2d-{:012x}",
+            host * 2_654_435_761 % 4_294_967_296,
+            host * 7919,
+            host * 104_729
+        );
+        fleet
+            .row(host as usize, "processes", &format!("path=/usr/bin/agent|cmdline=agent --id {id}|uid=0"))
+            .row(
+                host as usize,
+                "processes",
+                &format!(
+                    "path=/usr/bin/job|cmdline=job {}|uid=0",
+                    ["mon", "tue", "wed"][host as usize % 3].repeat(host as usize + 1)
+                ),
+            );
+        let more = if host == 7 { " --extra=/srv/evil" } else { "" };
+        fleet.row(
+            host as usize,
+            "processes",
+            &format!("path=/usr/bin/bar|cmdline=bar --listen 10.1.1.{host}{more}|uid=0"),
+        );
+    }
+    let report = compare(&fleet);
+    assert_eq!(best(&report).hosts.len(), 1, "{report:?}");
+    assert!(best(&report).title.contains("--extra"), "{}", best(&report).title);
+    assert!(best(&report).score > 4.0, "{}", best(&report).score);
+}
+
+#[test]
+fn another_network_is_odd_for_a_program_that_talks_to_many_addresses_of_some() {
+    let mut fleet = Fleet::new(&["process_open_sockets"], 30);
+    for host in 0..30 {
+        for n in 0..4 {
+            let network = [52, 54][(host + n) % 2];
+            let row = format!(
+                "path=/usr/bin/node|protocol=6|remote_address={network}.{}.{}.9|remote_port=443",
+                host * 7 + n,
+                n * 31
+            );
+            fleet.row(host, "process_open_sockets", &row);
+        }
+    }
+    assert!(compare(&fleet).findings.iter().all(|finding| finding.score < 3.0), "they differ everywhere");
+    fleet.row(
+        11,
+        "process_open_sockets",
+        "path=/usr/bin/node|protocol=6|remote_address=193.142.146.35|remote_port=443",
+    );
+    assert!(best(&compare(&fleet)).title.contains("193.142"), "{}", best(&compare(&fleet)).title);
+}
+
+#[test]
+fn a_log_of_no_bytes_is_odd_among_those_of_many() {
+    let mut fleet = Fleet::new(&["file"], 20);
+    for host in 0..20 {
+        let size = if host == 4 { 0 } else { 1000 + host * 37 };
+        fleet.row(host, "file", &format!("path=/var/log/auth.log|size={size}|mode=0640|type=regular"));
+    }
+    let report = compare(&fleet);
+    assert_eq!(best(&report).hosts, ["web-04".into()]);
+    assert_eq!(report.findings.len(), 1, "other sizes differ everywhere");
+}
+
+#[test]
+fn what_a_third_of_the_herd_has_alone_is_seen_and_another_image_is_not() {
+    let mut fleet = Fleet::new(&["file", "deb_packages"], 30);
+    fleet.all("file", "path=/etc/profile.d/lang.sh|mode=0644|uid=0|gid=0");
+    for host in (0..30).filter(|host| host % 3 == 0) {
+        fleet.row(host, "file", "path=/etc/profile.d/locale-fix.sh|mode=0644|uid=0|gid=0");
+    }
+    for host in (0..30).filter(|host| host % 4 == 0) {
+        for n in 0..25 {
+            let name = char::from(b'a' + n).to_string().repeat(3);
+            fleet.row(host, "deb_packages", &format!("name={name}|version=1|arch=amd64"));
+        }
+    }
+    let report = compare(&fleet);
+    assert!(best(&report).title.contains("locale-fix"), "{}", best(&report).title);
+    let image = report.findings.iter().find(|finding| finding.query.as_str() == "deb_packages");
+    assert!(image.is_none_or(|image| image.score < 2.0), "{image:?}");
 }

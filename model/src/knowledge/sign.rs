@@ -2,6 +2,7 @@
 
 use super::Attack;
 use crate::name::ColumnName;
+use bstr::ByteSlice;
 use serde::Deserialize;
 use std::net::IpAddr;
 
@@ -76,15 +77,27 @@ impl Test {
             Self::IsNot(list) => !value.is_empty() && !any(list, &|item| value == item),
             Self::StartsWith(list) => any(list, &|item| value.starts_with(item)),
             Self::EndsWith(list) => any(list, &|item| value.ends_with(item)),
-            Self::Contains(list) => {
-                any(list, &|item| !item.is_empty() && value.windows(item.len()).any(|part| part == item))
-            }
+            Self::Contains(list) => any(list, &|item| contains(value, item)),
             Self::Between([low, high]) => text(value)
                 .and_then(|text| text.parse::<i64>().ok())
                 .is_some_and(|number| (*low..=*high).contains(&number)),
             Self::Public(wanted) => address(value).is_some_and(|address| is_public(address) == *wanted),
         }
     }
+}
+
+/// Searches without preparing for it: values and what is looked for are short.
+fn contains(value: &[u8], wanted: &[u8]) -> bool {
+    let Some(&first) = wanted.first() else { return false };
+    let mut rest = value;
+    while let Some(at) = rest.find_byte(first) {
+        let from_there = rest.get(at..).unwrap_or_default();
+        if from_there.starts_with(wanted) {
+            return true;
+        }
+        rest = from_there.get(1..).unwrap_or_default();
+    }
+    false
 }
 
 fn text(value: &[u8]) -> Option<&str> {
