@@ -61,18 +61,22 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
         deviation.danger = deviation.alarm + view.knowledge.weight;
         let danger = deviation.danger * (seen / surprising).min(1.0);
         let versions = versions(deviation, views);
-        deviation.is_explained = match versions {
-            // Who has many packages as they were is late.
-            Some((newer, older)) => newer > older * FEW || older >= LATE,
-            None => is_explained(deviation, view, &upgraded) || is_known(deviation, &known_contents),
-        };
-        deviation.score = match versions {
-            _ if deviation.is_explained => (surprise + danger) * EXPLAINED,
-            // Some are always late; who is alone with an older version went back.
-            Some(_) if deviation.hosts.len() > FEW_BACK => surprise + danger,
-            Some(_) => surprise + danger + OLDER * ((surprise - 2.0) / 3.0).clamp(0.0, 1.0),
-            None => surprise + danger,
-        };
+        let is_forward = versions.is_some_and(|(newer, older)| newer > older * FEW);
+        // Who has many packages as they were is late.
+        let is_late = versions.is_some_and(|(_, older)| !is_forward && older >= LATE);
+        deviation.is_explained = is_forward
+            || is_late
+            || versions.is_none()
+                && (is_explained(deviation, view, &upgraded) || is_known(deviation, &known_contents));
+        // Some are always late; who is alone with one older version went back.
+        let went_back = versions.is_some() && !is_forward && !is_late && deviation.hosts.len() <= FEW_BACK;
+        deviation.score = surprise + danger;
+        if went_back {
+            deviation.score += OLDER * ((surprise - 2.0) / 3.0).clamp(0.0, 1.0);
+        } else if deviation.is_explained && !is_late {
+            // Not what is late: who takes many packages back must not hide in that.
+            deviation.score *= EXPLAINED;
+        }
         match deviation.baseline {
             Some(Baseline::Has) => deviation.score *= EXPLAINED,
             Some(Baseline::HasNot) => deviation.score += AGREED,

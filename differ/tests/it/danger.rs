@@ -168,3 +168,20 @@ fn signs_of_harmlessness_do_not_make_a_part_of_the_herd_an_intruder() {
     );
     assert!(harmless + 3.0 < own, "{harmless} {own}");
 }
+
+#[test]
+fn packages_that_went_back_are_odd_and_the_more_of_them_do_not_hide_it() {
+    let score = |back: usize, version: &str| {
+        let mut fleet = Fleet::new(&["deb_packages"], 20);
+        for n in 0..30 {
+            let name = char::from(b'a' + n as u8 % 26).to_string().repeat(2 + n / 26);
+            for host in 0..20 {
+                let version = if host == 4 && n < back { version } else { "2.0" };
+                fleet.row(host, "deb_packages", &format!("name={name}|version={version}|arch=amd64"));
+            }
+        }
+        compare(&fleet).findings.first().map_or(0.0, |finding| finding.score)
+    };
+    assert!(score(1, "1.9") > score(12, "1.9"), "one went back, many are late");
+    assert!(score(12, "1.9") > score(12, "2.1") + 1.0, "and late is odder than ahead");
+}
