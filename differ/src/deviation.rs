@@ -3,6 +3,7 @@
 use crate::finding::{Kind, Method, Prevalence};
 use crate::gather::Alike;
 use crate::identity::{Compared, HostIdentities, Identities, IdentityId};
+use crate::reason::Worth;
 use crate::roster::{Asked, Roster};
 use bstr::{BStr, BString};
 use herdiff_model::knowledge::{Knowledge, Sign};
@@ -126,6 +127,8 @@ pub(crate) struct Deviation<'a> {
     /// In bits: what such a thing says about danger, if it is surprising.
     pub(crate) danger: f64,
     pub(crate) score: f64,
+    /// What the score is made of.
+    pub(crate) worth: Worth,
 }
 
 impl<'a> Deviation<'a> {

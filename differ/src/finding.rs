@@ -1,5 +1,6 @@
 //! Findings as readers and scripts get them. Their JSON is a contract: fields may be added, never renamed.
 
+use crate::reason::Reason;
 use bstr::{BStr, ByteSlice};
 use herdiff_model::knowledge::Attack;
 use herdiff_model::name::{HerdName, HostName, QueryName};
@@ -134,6 +135,8 @@ pub struct Finding {
     pub title: String,
     /// In bits: how surprising, how dangerous, in how quiet a place.
     pub score: f64,
+    /// What the score is made of, in the order in which it came about; together they are the score, but for rounding.
+    pub reasons: Vec<Reason>,
     /// How common the first part is.
     pub prevalence: Prevalence,
     /// One sentence: what is odd about it, and among whom.
@@ -153,7 +156,7 @@ pub struct Suspect {
     pub host: HostName,
     /// Its herd.
     pub herd: HerdName,
-    /// The root of the sum of its findings' squared scores, each score shared by the hosts that have the finding.
+    /// In bits, that of its strongest finding and a little more for others; what it shares with other hosts counts less.
     pub score: f64,
     /// How many findings it has.
     pub findings: usize,

@@ -6,6 +6,7 @@ use crate::deviation::{
 use crate::finding::{Kind, Prevalence};
 use crate::identity::{Counts, HostIdentities, IdentityId};
 use crate::lookalike;
+use crate::reason::Worth;
 use crate::split::is_part;
 use crate::usual::{FamilyId, Look, Usual, bits};
 use bstr::BStr;
@@ -185,6 +186,7 @@ impl<'a> Gathering<'_, 'a> {
             alarm: 0.0,
             danger: 0.0,
             score: 0.0,
+            worth: Worth::default(),
         })
     }
 

@@ -54,9 +54,9 @@ pub(crate) struct Compared {
 }
 
 impl Compared {
-    /// The columns that more than half of the answering hosts have, on every side, without the volatile ones. A column that one
-    /// side's engine does not know is unknown there and so is not compared; that a few hosts leave one out takes
-    /// nothing away from the comparison of the others.
+    /// The columns that nearly all of the answering hosts have, on every side, without the volatile ones. A column that one side's
+    /// engine, or that of a good part of the hosts, does not know is unknown there and so is not compared; that a few hosts
+    /// leave one out takes nothing away from the comparison of the others.
     pub(crate) fn of(sides: &[&Asked<'_>], knowledge: &Knowledge) -> Self {
         let usual: Vec<_> = sides.iter().filter_map(|side| usual_columns(side)).collect();
         let everywhere = |column: &ColumnName| usual.iter().all(|columns| columns.contains(column));
@@ -152,7 +152,10 @@ fn update(hasher: &mut blake3::Hasher, bytes: &[u8]) {
     hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
 }
 
-/// The columns that more than half of the hosts with rows have.
+/// Where more than this part of the hosts lacks a column, it is another engine that does not know it, and all are compared without it.
+const FEW: usize = 5;
+
+/// The columns that nearly all hosts with rows have.
 fn usual_columns(asked: &Asked<'_>) -> Option<BTreeSet<ColumnName>> {
     let hosts_of_shape = asked.hosts_of_shapes();
     let hosts: usize = hosts_of_shape.iter().sum();
@@ -160,7 +163,9 @@ fn usual_columns(asked: &Asked<'_>) -> Option<BTreeSet<ColumnName>> {
     for (shape, count) in asked.table.shapes().iter().zip(hosts_of_shape) {
         shape.iter().for_each(|column| *hosts_with.entry(column).or_default() += count);
     }
-    let usual = hosts_with.into_iter().filter(|&(_, count)| count * 2 > hosts);
+    // One host's word is none, and that of a few is not that of the herd.
+    let few = (hosts / FEW).max(1);
+    let usual = hosts_with.into_iter().filter(|&(_, count)| count * 2 > hosts && hosts - count <= few);
     (hosts > 0).then(|| usual.map(|(column, _)| column.clone()).collect())
 }
 

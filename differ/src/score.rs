@@ -3,6 +3,7 @@
 
 use crate::deviation::{Baseline, Deviation, HostIndex, QueryView};
 use crate::finding::{Kind, Method};
+use crate::reason::Worth;
 use crate::version;
 use bstr::BStr;
 use herdiff_model::knowledge::Sign;
@@ -52,14 +53,15 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
         };
         // Who was upgraded has other contents, and not all of them can be told from what an intruder changed.
         let is_upgraded = deviation.hosts.iter().all(|host| upgraded.contains(host));
-        let speaks = |sign: &&Sign| !(is_upgraded && sign.changed && is_content(sign));
+        let speaks = |sign: &&Sign| !(is_upgraded && sign.speaks_of_content());
         let danger: f64 = deviation.shown_signs(&view.knowledge).filter(speaks).map(|sign| sign.bits).sum();
         let impostor = if deviation.almost.is_some() { IMPOSTOR } else { 0.0 };
         deviation.alarm = danger + impostor;
         let seen = known + deviation.surprise;
         let surprise = known + calibrated(deviation.surprise, most);
         deviation.danger = deviation.alarm + view.knowledge.weight;
-        let danger = deviation.danger * (seen / surprising).min(1.0);
+        let share = (seen / surprising).min(1.0);
+        let danger = deviation.danger * share;
         let versions = versions(deviation, views);
         let is_forward = versions.is_some_and(|(newer, older)| newer > older * FEW);
         // Who has many packages as they were is late.
@@ -70,24 +72,24 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
                 && (is_explained(deviation, view, &upgraded) || is_known(deviation, &known_contents));
         // Some are always late; who is alone with one older version went back.
         let went_back = versions.is_some() && !is_forward && !is_late && deviation.hosts.len() <= FEW_BACK;
-        deviation.score = surprise + danger;
-        if went_back {
-            deviation.score += OLDER * ((surprise - 2.0) / 3.0).clamp(0.0, 1.0);
-        } else if deviation.is_explained && !is_late {
+        deviation.worth = Worth {
+            surprise,
+            share,
+            contents_count: !is_upgraded,
+            impostor,
+            older: if went_back { OLDER * ((surprise - 2.0) / 3.0).clamp(0.0, 1.0) } else { 0.0 },
             // Not what is late: who takes many packages back must not hide in that.
-            deviation.score *= EXPLAINED;
-        }
+            explained: if deviation.is_explained && !is_late { EXPLAINED } else { 1.0 },
+            known: EXPLAINED,
+            unknown: AGREED,
+        };
+        deviation.score = (surprise + danger + deviation.worth.older) * deviation.worth.explained;
         match deviation.baseline {
             Some(Baseline::Has) => deviation.score *= EXPLAINED,
             Some(Baseline::HasNot) => deviation.score += AGREED,
             None => {}
         }
     }
-}
-
-/// Whether a sign is about what a file contains.
-fn is_content(sign: &Sign) -> bool {
-    matches!(sign.when.column.as_str(), "md5" | "sha1" | "sha256")
 }
 
 /// In a large herd something is always the only one of its kind: from some point on, more hosts make it little more telling. And

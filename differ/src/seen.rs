@@ -3,6 +3,7 @@
 use crate::deviation::{Deviation, QueryView, names};
 use crate::finding::{Cells, Finding, FindingId, Part, Suspect};
 use crate::gather::Alike;
+use crate::reason::{Told, reasons};
 use crate::roster::Roster;
 use crate::split::{ALARMING, Splits};
 use crate::{explain, score, story, template};
@@ -18,6 +19,8 @@ const CORROBORATION: (f64, usize) = (1.0, 3);
 pub(crate) struct Story {
     pub(crate) members: Vec<usize>,
     pub(crate) score: f64,
+    /// What its score is made of, apart from that of its first member.
+    told: Told,
 }
 
 /// One herd, compared.
@@ -61,7 +64,7 @@ impl<'a> Seen<'a> {
 
     pub(crate) fn finding(&self, story: &Story) -> Option<Finding> {
         let members: Vec<_> = story.members.iter().filter_map(|&n| self.deviations.get(n)).collect();
-        finding(&self.roster, &self.views, &members, story.score)
+        finding(&self.roster, &self.views, &members, story)
     }
 }
 
@@ -80,14 +83,17 @@ impl Story {
         };
         let kinds = rows.iter().map(of_what).collect::<BTreeSet<_>>().len();
         let best = rows.iter().map(|deviation| deviation.score).fold(0.0, f64::max);
-        let best = splits.worth(&rows, kinds).map_or(best, |split| best.max(split));
+        let split = splits.worth(&rows, kinds).filter(|(split, danger)| split + danger > best);
+        let best = split.map_or(best, |(split, danger)| split + danger);
         let (bits, most) = CORROBORATION;
-        let mut score = best + bits * kinds.saturating_sub(1).min(most) as f64;
-        if splits.is_image(&rows) {
-            score *= IMAGE;
-        }
+        let told = Told {
+            split,
+            kinds: bits * kinds.saturating_sub(1).min(most) as f64,
+            image: if splits.is_image(&rows) { IMAGE } else { 1.0 },
+        };
+        let score = (best + told.kinds) * told.image;
         // A tenth of a bit is more than it can be trusted with.
-        Self { members, score: (score * 10.0).round() / 10.0 }
+        Self { members, score: (score * 10.0).round() / 10.0, told }
     }
 }
 
@@ -97,15 +103,15 @@ const IMAGE: f64 = 0.5;
 fn finding(
     roster: &Roster<'_>,
     views: &[QueryView<'_>],
-    story: &[&Deviation<'_>],
-    score: f64,
+    members: &[&Deviation<'_>],
+    story: &Story,
 ) -> Option<Finding> {
-    let first = *story.first()?;
+    let first = *members.first()?;
     let view = views.get(first.view)?;
     let hosts = names(roster, &first.hosts);
     let herd = roster.host(*first.hosts.first()?)?.herd.clone();
     let mut attack: Vec<Attack> = Vec::new();
-    for deviation in story {
+    for deviation in members {
         let Some(view) = views.get(deviation.view) else { continue };
         let of_signs = deviation.shown_signs(&view.knowledge).flat_map(|sign| &sign.attack);
         for technique in view.knowledge.attack.iter().chain(of_signs) {
@@ -134,12 +140,13 @@ fn finding(
         row: Cells::of(first.row),
         before: first.before.map(Cells::of),
         title: explain::title(&view.knowledge, first.row),
-        score,
+        score: story.score,
+        reasons: reasons(first, view, story.told),
         prevalence: first.prevalence,
         why: explain::why(first, view, &hosts),
         attack,
         method: view.method,
-        parts: story.iter().flat_map(parts).collect(),
+        parts: members.iter().flat_map(parts).collect(),
         hosts,
     })
 }

@@ -85,9 +85,9 @@ impl<'d> Splits<'d> {
             && !self.images.iter().any(|image| are_same(image, &first.hosts))
     }
 
-    /// What it is worth that the rows split the herd, in bits, with what they say about danger: the less, the more such splits there are in
+    /// What it is worth that the rows split the herd, in bits, and what they say about danger: the less, the more such splits there are in
     /// the query. What is of several kinds is another role as often as not, and must show a sign of danger.
-    pub(crate) fn worth(&self, story: &[&Deviation<'_>], kinds: usize) -> Option<f64> {
+    pub(crate) fn worth(&self, story: &[&Deviation<'_>], kinds: usize) -> Option<(f64, f64)> {
         let first = story.first()?;
         let alarm = story.iter().map(|deviation| deviation.alarm).fold(0.0, f64::max);
         if !self.is_unexplained(story) || kinds > 1 && alarm < ALARMING {
@@ -95,7 +95,7 @@ impl<'d> Splits<'d> {
         }
         let danger = story.iter().map(|deviation| deviation.danger).fold(0.0, f64::max);
         let such = self.of_query.get(&first.view).copied().unwrap_or(1).max(1) as f64;
-        Some((SPLIT - such.log2()).max(0.0) + danger.min(MOST_DANGER))
+        Some(((SPLIT - such.log2()).max(0.0), danger.min(MOST_DANGER)))
     }
 }
 

@@ -164,6 +164,9 @@ pub(crate) fn everything(finding: &Finding) -> String {
         prevalence.absent,
         prevalence.unknown
     );
+    for reason in &finding.reasons {
+        out += &format!("  {:>+5.1}  {}\n", reason.bits, escape(&reason.say));
+    }
     for part in &finding.parts {
         out += &format!("\n{} {}\n", part.kind, escape(part.query.as_str()));
         for (column, cell) in part.row.iter() {

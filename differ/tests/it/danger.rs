@@ -170,6 +170,26 @@ fn signs_of_harmlessness_do_not_make_a_part_of_the_herd_an_intruder() {
 }
 
 #[test]
+fn the_reasons_of_a_score_add_up_to_it() {
+    let mut fleet = Fleet::new(&["crontab", "users", "file"], 20);
+    fleet.all("crontab", "path=/etc/crontab|command=root run-parts /etc/cron.hourly");
+    fleet.all("users", "username=root|uid=0|directory=/root|shell=/bin/bash");
+    fleet.row(3, "crontab", "path=/etc/cron.d/x|command=root /var/tmp/.x/upd");
+    fleet.row(3, "file", "path=/var/tmp/.x/upd|type=regular|mode=0755");
+    for host in (0..20).filter(|host| host % 4 == 1) {
+        fleet.row(host, "users", "username=toor|uid=0|directory=/root|shell=/bin/bash");
+    }
+    let report = compare(&fleet);
+    assert!(report.findings.len() >= 2, "one alone, one of a part: {report:?}");
+    for finding in &report.findings {
+        let sum: f64 = finding.reasons.iter().map(|reason| reason.bits).sum();
+        assert!((sum - finding.score).abs() < 0.3, "{} is not {sum}: {:?}", finding.score, finding.reasons);
+    }
+    assert!(of(&report, "/var/tmp").reasons.iter().any(|reason| reason.say.contains("other kinds")));
+    assert!(of(&report, "toor").reasons.iter().any(|reason| reason.say.contains("part of the herd")));
+}
+
+#[test]
 fn packages_that_went_back_are_odd_and_the_more_of_them_do_not_hide_it() {
     let score = |back: usize, version: &str| {
         let mut fleet = Fleet::new(&["deb_packages"], 20);

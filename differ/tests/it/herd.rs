@@ -531,3 +531,17 @@ fn what_a_third_of_the_herd_has_alone_is_seen_and_another_image_is_not() {
     let image = report.findings.iter().find(|finding| finding.query.as_str() == "deb_packages");
     assert!(image.is_none_or(|image| image.score < 2.0), "{image:?}");
 }
+
+#[test]
+fn hosts_whose_engine_knows_fewer_columns_are_compared_by_what_all_know() {
+    let mut fleet = Fleet::new(&["users"], 20);
+    for host in 0..20 {
+        let more = if host % 3 == 0 { "" } else { "|include_remote=0|avatar=none" };
+        fleet.row(host, "users", &format!("username=root|uid=0|directory=/root{more}"));
+        fleet.row(host, "users", &format!("username=www-data|uid=33|directory=/var/www{more}"));
+    }
+    fleet.row(6, "users", "username=eve|uid=1001|directory=/home/eve");
+    let report = compare(&fleet);
+    assert_eq!((report.findings.len(), best(&report).host.as_str()), (1, "web-06"), "{report:?}");
+    assert!(report.coverage.is_whole(), "all were compared");
+}

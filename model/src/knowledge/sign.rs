@@ -31,6 +31,11 @@ pub struct Sign {
 }
 
 impl Sign {
+    /// Whether it says that a content changed.
+    pub fn speaks_of_content(&self) -> bool {
+        self.changed && matches!(self.when.column.as_str(), "md5" | "sha1" | "sha256")
+    }
+
     /// Whether a row with these cells shows it, apart from whether the row is there and what the others have.
     pub fn holds<'c>(&self, cell: impl Fn(&str) -> Option<&'c [u8]>) -> bool {
         let mut conditions = std::iter::once(&self.when).chain(&self.also);
