@@ -13,6 +13,8 @@ use std::collections::{BTreeSet, HashSet};
 
 /// What a baseline's disagreement is worth, however many hosts share it.
 const NOT_IN_BASELINE: f64 = 5.5;
+/// What was there when the baseline was made and is gone is worth less: keys are withdrawn, packages are removed.
+const ONLY_IN_BASELINE: f64 = 4.0;
 /// What is odd in the herd and not in the baseline either is a little odder.
 const AGREED: f64 = 1.0;
 /// Danger counts in full only for what is at least this surprising, or as surprising as anything can be in a small herd: what
@@ -49,6 +51,7 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
         let Some(view) = views.get(deviation.view) else { continue };
         let known = match view.method {
             Method::Herd => 0.0,
+            Method::Baseline if deviation.change.kind() == Kind::Missing => ONLY_IN_BASELINE,
             Method::Baseline => NOT_IN_BASELINE,
         };
         // Who was upgraded has other contents, and not all of them can be told from what an intruder changed.
