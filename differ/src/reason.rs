@@ -1,6 +1,6 @@
 //! How the bits of a finding came about, one line for each thing that added to them or took from them.
 
-use crate::deviation::{Baseline, Deviation, QueryView};
+use crate::deviation::{Deviation, QueryView};
 use serde::Serialize;
 
 /// Something that adds to the score of a finding, or takes from it.
@@ -27,8 +27,9 @@ pub(crate) struct Worth {
     pub(crate) older: f64,
     /// What is left of it where an upgrade explains it.
     pub(crate) explained: f64,
-    /// What is left of it where a baseline has it as well, and what is added where it has not.
+    /// What is left of it where a baseline has it as well.
     pub(crate) known: f64,
+    /// What is added where a baseline has it not.
     pub(crate) unknown: f64,
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn reasons(strongest: &Deviation<'_>, view: &QueryView<'_>, told: Tol
 
 fn of_one(sum: &mut Sum, deviation: &Deviation<'_>, view: &QueryView<'_>) {
     let worth = deviation.worth;
-    sum.add(worth.surprise, "it is as rare as that");
+    sum.add(worth.surprise, "how rare it is");
     sum.add(
         view.knowledge.weight * worth.share,
         format!("a difference of this kind ({})", view.knowledge.noun),
@@ -96,9 +97,6 @@ fn of_one(sum: &mut Sum, deviation: &Deviation<'_>, view: &QueryView<'_>) {
     sum.add(worth.impostor * worth.share, "its name is almost another");
     sum.add(worth.older, "it went back to an older version");
     sum.keep(worth.explained, "an upgrade explains it, or most hosts have its content");
-    match deviation.baseline {
-        Some(Baseline::Has) => sum.keep(worth.known, "the baseline has it as well"),
-        Some(Baseline::HasNot) => sum.add(worth.unknown, "it is not as in the baseline, either"),
-        None => {}
-    }
+    sum.keep(worth.known, "the baseline has it as well");
+    sum.add(worth.unknown, "it is not as in the baseline, either");
 }

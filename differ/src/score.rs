@@ -83,15 +83,11 @@ pub(crate) fn score(deviations: &mut [Deviation<'_>], views: &[QueryView<'_>], h
             older: if went_back { OLDER * ((surprise - 2.0) / 3.0).clamp(0.0, 1.0) } else { 0.0 },
             // Not what is late: who takes many packages back must not hide in that.
             explained: if deviation.is_explained && !is_late { EXPLAINED } else { 1.0 },
-            known: EXPLAINED,
-            unknown: AGREED,
+            known: if deviation.baseline == Some(Baseline::Has) { EXPLAINED } else { 1.0 },
+            unknown: if deviation.baseline == Some(Baseline::HasNot) { AGREED } else { 0.0 },
         };
-        deviation.score = (surprise + danger + deviation.worth.older) * deviation.worth.explained;
-        match deviation.baseline {
-            Some(Baseline::Has) => deviation.score *= EXPLAINED,
-            Some(Baseline::HasNot) => deviation.score += AGREED,
-            None => {}
-        }
+        let Worth { older, explained, known, unknown, .. } = deviation.worth;
+        deviation.score = (surprise + danger + older) * explained * known + unknown;
     }
 }
 

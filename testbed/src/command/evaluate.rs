@@ -1,7 +1,7 @@
 //! `evaluate`: how well the differ finds what was planted.
 
 use super::CommandError;
-use herdiff_differ::{Options, Report, diff, outliers};
+use herdiff_differ::{Finding, Options, Report, diff, outliers};
 use herdiff_model::bundle::Bundle;
 use herdiff_model::knowledge::Tables;
 use herdiff_testbed::evaluate::measure::{self, DEPTHS, Score, Truth};
@@ -94,17 +94,7 @@ impl Size<'_> {
                 .collect();
             clean.push(above.len());
             if self.arguments.verbose {
-                for finding in report.findings.iter().take(40) {
-                    println!(
-                        "  clean {:>5.1} {} {} [{}] {} | {}",
-                        finding.score,
-                        finding.kind,
-                        finding.query,
-                        finding.hosts.len(),
-                        finding.title,
-                        finding.why
-                    );
-                }
+                report.findings.iter().take(40).for_each(|finding| print_finding("  clean", finding));
             }
             drop(report);
             for (scenario, scores) in scenarios.iter().zip(&mut by_scenario) {
@@ -250,19 +240,21 @@ fn print_before(report: &Report, truth: &Truth, score: &Score) {
     let innocent = before.iter().filter(|suspect| !truth.contains_key(suspect.host.as_str()));
     for suspect in innocent.take(4).chain(after.first()) {
         println!("      {:<8} {:>5.1} of {} findings", suspect.host, suspect.score, suspect.findings);
-        for finding in report.findings.iter().filter(|finding| finding.hosts.contains(&suspect.host)).take(3)
-        {
-            println!(
-                "        {:>5.1} {} {} [{}] {} | {}",
-                finding.score,
-                finding.kind,
-                finding.query,
-                finding.hosts.len(),
-                finding.title,
-                finding.why
-            );
-        }
+        let of_host = report.findings.iter().filter(|finding| finding.hosts.contains(&suspect.host));
+        of_host.take(3).for_each(|finding| print_finding("       ", finding));
     }
+}
+
+fn print_finding(before: &str, finding: &Finding) {
+    println!(
+        "{before} {:>5.1} {} {} [{}] {} | {}",
+        finding.score,
+        finding.kind,
+        finding.query,
+        finding.hosts.len(),
+        finding.title,
+        finding.why
+    );
 }
 
 /// The most memory that this process has had.
