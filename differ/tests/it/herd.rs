@@ -502,11 +502,11 @@ fn another_network_is_odd_for_a_program_that_talks_to_many_addresses_of_some() {
 }
 
 #[test]
-fn a_log_of_no_bytes_is_odd_among_those_of_many() {
+fn a_file_of_no_bytes_is_odd_among_those_of_many() {
     let mut fleet = Fleet::new(&["file"], 20);
     for host in 0..20 {
         let size = if host == 4 { 0 } else { 1000 + host * 37 };
-        fleet.row(host, "file", &format!("path=/var/log/auth.log|size={size}|mode=0640|type=regular"));
+        fleet.row(host, "file", &format!("path=/srv/data/app.db|size={size}|mode=0640|type=regular"));
     }
     let report = compare(&fleet);
     assert_eq!(best(&report).hosts, ["web-04".into()]);
